@@ -1,0 +1,62 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## what can be made here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: install
+install: $(VENV)/.run ## the server, the demo and the participant's commands, into .venv
+
+$(VENV)/.run: requirements/run.lock pyproject.toml
+	@echo "Installing into $(VENV) (once; a minute or two) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.lock
+	@echo "Installing what tests and lint need ..."
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.run ## a played season at http://127.0.0.1:8000 (PORT=8001 changes it)
+	@$(BIN)/srs-server demo --port $(PORT)
+
+.PHONY: services
+services: # PostgreSQL and Redis, for the tests (as root they are installed, otherwise named)
+	@sh tests/services.sh
+
+.PHONY: test
+test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, real workers
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report= tests
+	@$(BIN)/python tests/coverage_floors.py
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, house rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q -p no:randomly tests/test_house_rules.py
+
+.PHONY: bench
+bench: $(VENV)/.dev ## speed, as ratios measured in one run
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+.PHONY: faults
+faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled
+	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests/faults tests/properties tests/security
+
+.PHONY: lock
+lock: $(VENV)/.dev ## write requirements/*.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile -q $(LOCK) --extra server --extra lab --group build pyproject.toml -o requirements/run.lock
+	@$(BIN)/uv pip compile -q $(LOCK) --extra server --extra lab --group build --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"
