@@ -1,0 +1,138 @@
+"""What an operator sets, from the environment (``SRS_*``) or from files that it names.
+
+``docs/operators.md`` describes each variable. An unknown ``SRS_*`` variable is refused, so that a spelling
+mistake cannot go unnoticed; so is a secret key that is short or a known default.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from srs.errors import InputError
+
+SECRET_MIN_CHARACTERS = 32
+KNOWN_SECRETS = ("changeme", "secret", "default", "password", "example", "development")
+
+VARIABLES = {
+    "SRS_DATA": "folder for uploaded files and, with SQLite, the database [./var]",
+    "SRS_DATABASE_URL": "postgresql+psycopg://... ; [SQLite in SRS_DATA]",
+    "SRS_BROKER_URL": "redis://... or amqp://... for Celery workers; [none: one local worker]",
+    "SRS_SECRET_KEY": "signs sessions and links, at least 32 characters; [made once, kept in SRS_DATA]",
+    "SRS_SECRET_KEY_FILE": "a file that holds SRS_SECRET_KEY",
+    "SRS_BASE_URL": "the address people see; links in mail start with it [http://127.0.0.1:8000]",
+    "SRS_SMTP_URL": "smtp://user:password@host:587 or smtps://...; [none: mail is printed]",
+    "SRS_SMTP_URL_FILE": "a file that holds SRS_SMTP_URL",
+    "SRS_MAIL_FROM": "sender of mail [srs@localhost]",
+    "SRS_PROXIES": "number of reverse proxies whose X-Forwarded-* headers count [0]",
+    "SRS_LEASE_S": "seconds until a silent worker's job is given to another [60]",
+    "SRS_CRASHES_MAX": "crashes after which a job is parked [5]",
+    "SRS_SWEEP_S": "seconds between two sweeps [2]",
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that differs between two installations."""
+
+    data: Path
+    database_url: str
+    secret_key: str
+    base_url: str = "http://127.0.0.1:8000"
+    broker_url: str = ""
+    smtp_url: str = ""
+    mail_from: str = "srs@localhost"
+    proxies: int = 0
+    lease_s: float = 60.0
+    crashes_max: int = 5
+    sweep_s: float = 2.0
+    demo: bool = False
+
+    @property
+    def is_https(self) -> bool:
+        """Whether cookies must be Secure."""
+        return self.base_url.startswith("https://")
+
+
+def read_config(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the environment; raise ``InputError`` with the variable and the remedy."""
+    env = dict(os.environ if environ is None else environ)
+    _refuse_unknown(env)
+    data = Path(env.get("SRS_DATA", "var")).absolute()
+    return Config(
+        data=data,
+        database_url=env.get("SRS_DATABASE_URL") or f"sqlite:///{data / 'srs.sqlite'}",
+        secret_key=_secret_key(env, data),
+        base_url=env.get("SRS_BASE_URL", Config.base_url).rstrip("/"),
+        broker_url=env.get("SRS_BROKER_URL", ""),
+        smtp_url=_from_file(env, "SRS_SMTP_URL"),
+        mail_from=env.get("SRS_MAIL_FROM", Config.mail_from),
+        proxies=int(_number(env, "SRS_PROXIES", Config.proxies)),
+        lease_s=_number(env, "SRS_LEASE_S", Config.lease_s),
+        crashes_max=int(_number(env, "SRS_CRASHES_MAX", Config.crashes_max)),
+        sweep_s=_number(env, "SRS_SWEEP_S", Config.sweep_s),
+    )
+
+
+def _refuse_unknown(env: Mapping[str, str]) -> None:
+    for name in env:
+        if name.startswith("SRS_") and name not in VARIABLES:
+            close = get_close_matches(name, VARIABLES, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(VARIABLES)}."
+            raise InputError("config.unknown", f"{name} is not a setting of this server.", hint=hint)
+
+
+def _number(env: Mapping[str, str], name: str, default: float) -> float:
+    text = env.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e6:
+        raise InputError("config.number", f"{name} is {text[:60]!r}; a number of at least 0 is expected.")
+    return value
+
+
+def _from_file(env: Mapping[str, str], name: str) -> str:
+    path = env.get(f"{name}_FILE")
+    if not path:
+        return env.get(name, "")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        sentence = f"{name}_FILE names {path}, which cannot be read: {error.strerror}."
+        raise InputError("config.file", sentence) from error
+
+
+def _secret_key(env: Mapping[str, str], data: Path) -> str:
+    key = _from_file(env, "SRS_SECRET_KEY") or _kept_key(data)
+    if len(key) < SECRET_MIN_CHARACTERS or len(set(key)) < 10 or key.lower().startswith(KNOWN_SECRETS):
+        raise InputError(
+            "config.secret",
+            f"SRS_SECRET_KEY is too short or a known default; at least {SECRET_MIN_CHARACTERS} random characters are needed.",
+            hint="Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
+        )
+    return key
+
+
+def _kept_key(data: Path) -> str:
+    """The key of this data folder: made at the first start, readable by its owner alone."""
+    path = data / "secret_key"
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"secret_key.{secrets.token_hex(8)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+        try:
+            os.link(fresh, path)  # atomic, and fails where another process was first
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text(encoding="utf-8").strip()

@@ -1,0 +1,88 @@
+"""The database and the blob folder of one installation, and the unit of work around every use case."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from srs.errors import Unavailable
+from srs.server.config import Config
+from srs.server.store.blobs import Blobs
+
+SQLITE_BUSY_S = 30
+
+
+class Store:
+    """All that is kept: ``with store.work() as session`` writes, ``with store.read() as session`` reads."""
+
+    def __init__(self, config: Config) -> None:
+        config.data.mkdir(parents=True, exist_ok=True)
+        self.blobs = Blobs(config.data / "blobs")
+        self.engine = open_engine(config.database_url)
+        self._writers = sessionmaker(self.engine.execution_options(srs_writes=True), expire_on_commit=False)
+        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def work(self) -> Iterator[Session]:
+        """One transaction that may write: committed at the end, rolled back by any exception.
+
+        On SQLite it is the only writer from its first statement (``BEGIN IMMEDIATE``); on PostgreSQL use
+        ``with_for_update`` where two transactions may meet.
+        """
+        with self._outage_is_told(), self._writers.begin() as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One snapshot to read from; nothing is written."""
+        with self._outage_is_told(), self._readers() as session:
+            yield session
+
+    @contextmanager
+    def _outage_is_told(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise Unavailable(
+                "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
+            ) from error
+
+    def close(self) -> None:
+        """Give every connection back (before a fork, at the end of a test)."""
+        self.engine.dispose()
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite (WAL, foreign keys, durable commits) or PostgreSQL."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S, "check_same_thread": False})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("srs_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def database_now(session: Session) -> dt.datetime:
+    """The database's clock, the one that every process shares (SQLite: this machine's)."""
+    if session.get_bind().dialect.name == "sqlite":
+        return dt.datetime.now(dt.UTC)
+    return session.scalar(select(func.clock_timestamp())).astimezone(dt.UTC)  # type: ignore[union-attr]

@@ -1,0 +1,119 @@
+"""Jobs: the row is the job. An evaluation of a submission, or the preparation of a match's bundle.
+
+``queued -> running -> accepted | rejected``, back to ``queued`` when a lease ends, ``parked`` after too many
+crashes. A claim and a finish each change exactly one row or none, so any number of workers and sweepers may try.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, and_, func, or_, select, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
+
+from srs.server.store.base import Base
+
+if TYPE_CHECKING:
+    from srs.server.store.matches import Match
+    from srs.server.store.submissions import Submission
+
+QUEUED, RUNNING, ACCEPTED, REJECTED, PARKED = "queued", "running", "accepted", "rejected", "parked"
+PENDING = (QUEUED, RUNNING)
+BUNDLE = "bundle"
+
+
+class Job(Base):
+    """One piece of work; its subject is a submission (``defence``, ``attack``) or a match (``bundle``)."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_state_lease", "state", "lease_until"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    race_id: Mapped[int] = mapped_column(ForeignKey("race.id"), index=True)
+    team_id: Mapped[int] = mapped_column(ForeignKey("team.id"))
+    submission_id: Mapped[int | None] = mapped_column(ForeignKey("submission.id"), unique=True)
+    match_id: Mapped[int | None] = mapped_column(ForeignKey("match.id"), unique=True)
+    state: Mapped[str] = mapped_column(String(20), default=QUEUED)
+    attempt: Mapped[int] = mapped_column(default=0)
+    """How often it was claimed; the fence of a finish."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    """Claims since the last retry that ended without a result."""
+    lease_until: Mapped[dt.datetime | None]
+    worker: Mapped[str] = mapped_column(String(120), default="")
+    queued_at: Mapped[dt.datetime]
+    started_at: Mapped[dt.datetime | None]
+    finished_at: Mapped[dt.datetime | None]
+    report: Mapped[dict[str, Any] | None]
+    """The ``Report`` of a judgement, for the team."""
+    trouble: Mapped[str] = mapped_column(Text, default="")
+    """What went wrong on our side, for staff."""
+    submission: Mapped[Submission | None] = relationship(back_populates="job")
+    match: Mapped[Match | None] = relationship()
+
+
+def claimable(now: dt.datetime) -> Any:
+    """The condition under which a job may be claimed: queued, or running past its lease."""
+    return or_(Job.state == QUEUED, and_(Job.state == RUNNING, Job.lease_until < now))
+
+
+def fairest(session: Session, now: dt.datetime) -> int | None:
+    """The job whose turn it is: every team's first waiting job before any team's second.
+
+    A team's running jobs count before its waiting ones, so that a team with many uploads does not hold the
+    workers while another waits for its first.
+    """
+    running = aliased(Job)
+    is_running = and_(running.team_id == Job.team_id, running.state == RUNNING, running.lease_until >= now)
+    busy = select(func.count()).where(is_running).correlate(Job).scalar_subquery()
+    turn = func.row_number().over(partition_by=Job.team_id, order_by=Job.id) + busy
+    waiting = select(Job.id.label("id"), turn.label("turn")).where(claimable(now)).subquery()
+    return session.scalar(select(waiting.c.id).order_by(waiting.c.turn, waiting.c.id).limit(1))
+
+
+def claim(session: Session, job_id: int, worker: str, now: dt.datetime, lease_until: dt.datetime) -> Job | None:
+    """Make a job mine, if it still may be claimed; ``None`` when somebody else was first."""
+    taken = session.execute(
+        update(Job)
+        .where(Job.id == job_id, claimable(now))
+        .values(
+            state=RUNNING,
+            attempt=Job.attempt + 1,
+            crashes=Job.crashes + 1,
+            lease_until=lease_until,
+            worker=worker,
+            started_at=now,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return session.get_one(Job, job_id, populate_existing=True) if taken.rowcount == 1 else None  # type: ignore[attr-defined]
+
+
+def finish(session: Session, job_id: int, attempt: int, values: dict[str, Any]) -> bool:
+    """Write the end of my attempt; ``False`` (and nothing changed) when the job is no longer mine."""
+    changed = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)
+        .values(lease_until=None, **values)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1  # type: ignore[attr-defined]
+
+
+def due(session: Session, now: dt.datetime, limit: int = 1000) -> Sequence[int]:
+    """Ids of the jobs that wait for a worker, oldest first."""
+    return session.scalars(select(Job.id).where(claimable(now)).order_by(Job.id).limit(limit)).all()
+
+
+def exhausted(session: Session, now: dt.datetime, crashes_max: int) -> Sequence[Job]:
+    """Jobs whose lease has ended as often as is allowed; they are to be parked."""
+    query = select(Job).where(Job.state == RUNNING, Job.lease_until < now, Job.crashes >= crashes_max)
+    return session.scalars(query.with_for_update()).all()
+
+
+def waiting_before(session: Session, job: Job) -> int:
+    """How many queued jobs were there before this one."""
+    count = session.scalar(select(func.count()).where(Job.state == QUEUED, Job.id < job.id))
+    return count or 0
+

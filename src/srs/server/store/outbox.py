@@ -1,0 +1,52 @@
+"""Mail that is to be sent, written in the transaction that causes it, sent once after the commit."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import String, Text, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from srs.server.store.base import Base
+
+
+class OutboxMail(Base):
+    """One mail; ``unique_key`` says what caused it, so that the same cause sends one."""
+
+    __tablename__ = "outbox_mail"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    unique_key: Mapped[str] = mapped_column(String(120), unique=True)
+    recipient: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[dt.datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[dt.datetime]
+    """Not before this moment: a lease while it is being sent, a pause after a failure."""
+    sent_at: Mapped[dt.datetime | None]
+
+
+def enqueue(session: Session, unique_key: str, recipient: str, subject: str, body: str, at: dt.datetime) -> None:
+    """Add a mail, unless its key is there already."""
+    if session.scalar(select(OutboxMail.id).where(OutboxMail.unique_key == unique_key)) is None:
+        session.add(
+            OutboxMail(
+                unique_key=unique_key, recipient=recipient, subject=subject, body=body, created_at=at, next_at=at
+            )
+        )
+        session.flush()
+
+
+def claim_mail(session: Session, now: dt.datetime, lease_s: float) -> OutboxMail | None:
+    """Take the oldest due mail for ``lease_s`` seconds, or ``None``."""
+    is_due = (OutboxMail.sent_at.is_(None), OutboxMail.next_at <= now)
+    mail_id = session.scalar(select(OutboxMail.id).where(*is_due).order_by(OutboxMail.id).limit(1))
+    if mail_id is None:
+        return None
+    taken = session.execute(
+        update(OutboxMail)
+        .where(OutboxMail.id == mail_id, *is_due)
+        .values(next_at=now + dt.timedelta(seconds=lease_s), attempts=OutboxMail.attempts + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return session.get(OutboxMail, mail_id, populate_existing=True) if taken.rowcount == 1 else None  # type: ignore[attr-defined]

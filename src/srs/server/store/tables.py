@@ -1,0 +1,18 @@
+"""Every table of the store: importing this module makes ``METADATA`` complete."""
+
+from srs.server.store import (  # noqa: F401  (imported for the tables that they declare)
+    accounts,
+    clock,
+    events,
+    jobs,
+    matches,
+    outbox,
+    races,
+    rounds,
+    scores,
+    submissions,
+    teams,
+)
+from srs.server.store.base import Base
+
+METADATA = Base.metadata
