@@ -104,7 +104,7 @@ def class_auc(probabilities: Floats, truth: Ints) -> Floats:
     # Among themselves the n_k traces of a class always share n_k^2 / 2 points.
     doubled = np.bincount(truth - 1, weights=points, minlength=classes) - positives.astype(np.float64) ** 2
     pairs = positives * (truth.size - positives)
-    return np.divide(doubled, 2.0 * pairs, out=np.full(classes, np.nan), where=pairs > 0)
+    return _ratio(doubled, 2.0 * pairs.astype(np.float64))
 
 
 def macro_auc(probabilities: Floats, truth: Ints) -> float | None:
@@ -157,7 +157,7 @@ def attack_metrics(probabilities: Floats, truth: Ints) -> AttackMetrics:
     aucs = class_auc(probabilities, truth)
     confusion = confusion_matrix(probabilities, truth)
     sizes = class_sizes(truth, classes)
-    hits = np.divide(confusion.diagonal(), sizes, out=np.full(classes, np.nan), where=sizes > 0)
+    hits = _ratio(confusion.diagonal(), sizes.astype(np.float64))
     best = _best_first(hits, aucs)
     return AttackMetrics(
         traces=truth.size,
@@ -180,6 +180,12 @@ def attack_metrics(probabilities: Floats, truth: Ints) -> AttackMetrics:
 def _own(probabilities: Floats, truth: Ints) -> Floats:
     """The probability that each trace's true class was given, shape (traces,)."""
     return probabilities[np.arange(truth.size), truth - 1]
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """above / below; NaN where that is undefined."""
+    defined: Floats = np.divide(above, below, out=np.full(below.size, np.nan), where=below > 0)
+    return defined
 
 
 def _mean_defined(aucs: Floats) -> float | None:

@@ -51,7 +51,9 @@ def _resample(sizes: Ints, seed: int, replicates: int) -> Floats:
     """How often each trace is drawn, shape (replicates, traces); traces lie class by class, ``sizes`` of each."""
     traces = int(sizes.sum())
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    drawn = first + np.random.default_rng(seed).integers(0, np.repeat(sizes, sizes), size=(replicates, traces))
+    drawn = first + np.random.default_rng(seed).integers(
+        0, np.repeat(sizes, sizes), size=(replicates, traces)
+    )
     flat = drawn + traces * np.arange(replicates)[:, np.newaxis]
     return np.bincount(flat.ravel(), minlength=replicates * traces).reshape(replicates, traces).astype(float)
 
@@ -70,7 +72,8 @@ def _replicated_auc(probabilities: Floats, truth: Ints, weights: Floats) -> Floa
         points = weights @ block.wins.T.astype(float)
         doubled += (weights[:, block.rows] * points) @ member[block.rows]
     sizes = member.sum(axis=0)
-    return ((doubled - sizes**2) / (2.0 * sizes * (truth.size - sizes))).mean(axis=1)
+    aucs: Floats = (doubled - sizes**2) / (2.0 * sizes * (truth.size - sizes))
+    return np.asarray(aucs.mean(axis=1))
 
 
 def _ends(values: Floats) -> tuple[float, float]:
