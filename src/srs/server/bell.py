@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
+
+from celery import Celery
+
+TASK = "srs.work"
+QUEUE = "srs"
+PATIENCE_S = 0.5
+"""How long a request waits for a broker that does not answer."""
+SULK_S = 10.0
+"""After a failure the bell stays silent this long; the sweeper takes over."""
+
+_log = logging.getLogger(__name__)
 
 
 class Bell(Protocol):
@@ -12,9 +25,66 @@ class Bell(Protocol):
     def ring(self, job_ids: Iterable[int]) -> None:
         """Announce jobs that are committed. Never raises."""
 
+    def close(self) -> None:
+        """Give the connection back."""
+
 
 class SilentBell:
     """One machine without a broker: the local worker looks by itself."""
 
     def ring(self, job_ids: Iterable[int]) -> None:
         """Do nothing: the sweep is near."""
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+class CeleryBell:
+    """Sends one message for each job; its id is only a hint, a worker claims whose turn it is."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._app = celery_app(broker_url)
+        self._silent_until = 0.0
+
+    def ring(self, job_ids: Iterable[int]) -> None:
+        """Announce jobs; a broker that is away costs at most about a second, and nothing is raised."""
+        if time.monotonic() < self._silent_until:
+            return
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for job_id in job_ids:
+                    self._app.send_task(
+                        TASK, (job_id,), queue=QUEUE, ignore_result=True, retry=False, producer=producer
+                    )
+        except Exception as error:  # noqa: BLE001  (whatever the broker does, the jobs are committed)
+            self._silent_until = time.monotonic() + SULK_S
+            _log.warning("the broker does not answer (%s); the sweeper will find the jobs", error)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._app.close()
+
+
+def celery_app(broker_url: str) -> Celery:
+    """The Celery application of both sides: JSON only, no results, no retries, one message at a time."""
+    socket: dict[str, Any] = {
+        "socket_connect_timeout": PATIENCE_S,
+        "socket_timeout": PATIENCE_S,
+        "connect_timeout": PATIENCE_S,
+    }
+    app = Celery("srs", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        result_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=QUEUE,
+        task_publish_retry=False,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=PATIENCE_S,
+        broker_transport_options=socket if broker_url.startswith("redis") else {},
+        enable_utc=True,
+    )
+    return app

@@ -1,0 +1,69 @@
+"""Brings a database to the tables of this version: ``migrate(config)``, safe to run from many processes."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from srs.errors import StateError
+from srs.server.config import Config
+from srs.server.store.engine import open_engine
+
+ADVISORY_LOCK = 0x5253_4D49_4752
+"""An arbitrary number that only migrations of this system lock on PostgreSQL."""
+
+
+def migrate(config: Config) -> tuple[str | None, str | None]:
+    """Apply what is missing, in one transaction that one process at a time holds.
+
+    Returns the revisions before and after. Raises ``StateError`` for a database of a later version.
+    """
+    config.data.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(config.database_url).execution_options(srs_writes=True)
+    try:
+        with engine.begin() as connection:
+            _wait_for_turn(connection)
+            before = revision_of(connection)
+            _refuse_later_version(before)
+            command.upgrade(alembic_config(connection), "head")
+            return before, revision_of(connection)
+    finally:
+        engine.dispose()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of a database; ``None`` for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str | None:
+    """The revision of this version's tables."""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def alembic_config(connection: Connection | None = None) -> AlembicConfig:
+    """Settings for Alembic's commands on an open connection; no ini file is needed."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", "srs.server.store:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    # On SQLite the transaction itself (BEGIN IMMEDIATE) is the lock.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+
+
+def _refuse_later_version(revision: str | None) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StateError(
+            "store.later-version",
+            f"The database was migrated by a later version of this program (revision {revision}).",
+            hint="Install that version, or restore a backup of this one.",
+        )

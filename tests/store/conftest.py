@@ -1,0 +1,11 @@
+"""The tests of this folder run on SQLite and on PostgreSQL."""
+
+from installations import (  # noqa: F401
+    config,
+    postgres_config,
+    postgres_template,
+    sqlite_config,
+    sqlite_template,
+    store,
+)
+from servers import postgres, redis_server  # noqa: F401

@@ -1,0 +1,79 @@
+"""Migrations: what they make is what the models say, on both databases, however many processes run them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from srs.errors import StateError
+from srs.server.config import Config
+from srs.server.store.engine import Store
+from srs.server.store.migrations import alembic_config, head, migrate
+from srs.server.store.tables import METADATA
+
+RUN = """
+import sys
+from pathlib import Path
+from srs.server.config import Config
+from srs.server.store.migrations import migrate
+migrate(Config(data=Path(sys.argv[1]), database_url=sys.argv[2], secret_key=""))
+"""
+
+
+def test_the_migrated_tables_are_those_of_the_models(store: Store) -> None:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_migrating_again_changes_nothing(config: Config) -> None:
+    assert migrate(config) == (head(), head())
+
+
+def test_down_to_nothing_and_up_again(store: Store, config: Config) -> None:
+    with store.engine.execution_options(srs_writes=True).begin() as connection:
+        command.downgrade(alembic_config(connection), "base")
+    assert inspect(store.engine).get_table_names() == ["alembic_version"]
+    assert migrate(config) == (None, head())
+    assert set(inspect(store.engine).get_table_names()) == {*METADATA.tables, "alembic_version"}
+
+
+def test_many_processes_migrate_an_empty_database_at_once(config: Config, store: Store) -> None:
+    with store.engine.execution_options(srs_writes=True).begin() as connection:
+        command.downgrade(alembic_config(connection), "base")
+        connection.execute(text("DROP TABLE alembic_version"))
+    together = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, str(config.data), config.database_url],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    troubles = [process.communicate(timeout=60)[1] for process in together]
+    assert [process.returncode for process in together] == [0] * 4, troubles
+    with store.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_many_processes_create_one_sqlite_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'srs.sqlite'}"
+    command_line = [sys.executable, "-c", RUN, str(tmp_path), url]
+    together = [subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    troubles = [process.communicate(timeout=60)[1] for process in together]
+    assert [process.returncode for process in together] == [0] * 4, troubles
+
+
+def test_a_database_of_a_later_version_is_refused(store: Store, config: Config) -> None:
+    with store.work() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StateError, match="later version"):
+        migrate(replace(config))
