@@ -5,7 +5,8 @@ SrsError
 ├── RulesError         422  a race.toml that is not a race
 ├── StateError         409  a right request at a wrong moment
 │   ├── PhaseClosed    409  ... outside its phase
-│   └── QuotaSpent     429  ... more often than the rules allow
+│   ├── QuotaSpent     429  ... more often than the rules allow
+│   └── TooSlow        408  ... begun in time and not ended in time
 ├── AccessDenied       403  you are known and may not
 ├── NotFound           404  there is no such thing for you
 ├── InputError         422  a field of a form or an argument has no acceptable value
@@ -73,6 +74,13 @@ class QuotaSpent(StateError):
 
     status = 429
     title = "No uploads left"
+
+
+class TooSlow(StateError):
+    """An upload that began in its phase and took too long after it; nothing was stored."""
+
+    status = 408
+    title = "Your upload took too long"
 
 
 class AccessDenied(SrsError):

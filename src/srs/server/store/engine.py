@@ -16,6 +16,8 @@ from srs.errors import Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
 
+__all__ = ["Session", "Store", "database_now", "open_engine"]
+
 SQLITE_BUSY_S = 30
 
 

@@ -58,7 +58,7 @@ def claimable(now: dt.datetime) -> Any:
     return or_(Job.state == QUEUED, and_(Job.state == RUNNING, Job.lease_until < now))
 
 
-def fairest(session: Session, now: dt.datetime) -> int | None:
+def fairest(session: Session, now: dt.datetime, crashes_max: int) -> int | None:
     """The job whose turn it is: every team's first waiting job before any team's second.
 
     A team's running jobs count before its waiting ones, so that a team with many uploads does not hold the
@@ -68,12 +68,13 @@ def fairest(session: Session, now: dt.datetime) -> int | None:
     is_running = and_(running.team_id == Job.team_id, running.state == RUNNING, running.lease_until >= now)
     busy = select(func.count()).where(is_running).correlate(Job).scalar_subquery()
     turn = func.row_number().over(partition_by=Job.team_id, order_by=Job.id) + busy
-    waiting = select(Job.id.label("id"), turn.label("turn")).where(claimable(now)).subquery()
+    may_run = and_(claimable(now), Job.crashes < crashes_max)
+    waiting = select(Job.id.label("id"), turn.label("turn")).where(may_run).subquery()
     return session.scalar(select(waiting.c.id).order_by(waiting.c.turn, waiting.c.id).limit(1))
 
 
 def claim(session: Session, job_id: int, worker: str, now: dt.datetime, lease_until: dt.datetime) -> Job | None:
-    """Make a job mine, if it still may be claimed; ``None`` when somebody else was first."""
+    """Make a job mine, if nobody has it; ``None`` when somebody else was first."""
     taken = session.execute(
         update(Job)
         .where(Job.id == job_id, claimable(now))
@@ -101,14 +102,25 @@ def finish(session: Session, job_id: int, attempt: int, values: dict[str, Any]) 
     return changed.rowcount == 1  # type: ignore[attr-defined]
 
 
+def extend(session: Session, job_id: int, attempt: int, lease_until: dt.datetime) -> bool:
+    """Move the end of my lease; ``False`` when the job is no longer mine."""
+    changed = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)
+        .values(lease_until=lease_until)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.rowcount == 1  # type: ignore[attr-defined]
+
+
 def due(session: Session, now: dt.datetime, limit: int = 1000) -> Sequence[int]:
     """Ids of the jobs that wait for a worker, oldest first."""
     return session.scalars(select(Job.id).where(claimable(now)).order_by(Job.id).limit(limit)).all()
 
 
 def exhausted(session: Session, now: dt.datetime, crashes_max: int) -> Sequence[Job]:
-    """Jobs whose lease has ended as often as is allowed; they are to be parked."""
-    query = select(Job).where(Job.state == RUNNING, Job.lease_until < now, Job.crashes >= crashes_max)
+    """Jobs that crashed as often as is allowed, locked; they are to be parked."""
+    query = select(Job).where(claimable(now), Job.crashes >= crashes_max)
     return session.scalars(query.with_for_update()).all()
 
 

@@ -58,6 +58,11 @@ def round_by_number(session: Session, race_id: int, number: int, *, lock: bool =
     return found
 
 
+def lock_round(session: Session, round_id: int) -> Round:
+    """One round as it is now, its row held until the end of the transaction."""
+    return session.get_one(Round, round_id, with_for_update=True, populate_existing=True)
+
+
 def undrawn_rounds(session: Session, now: dt.datetime) -> list[Round]:
     """Rounds whose defence phase has closed and that have no draw yet."""
     query = select(Round).where(Round.defence_closes_at <= now, Round.drawn_at.is_(None))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from srs.server.store.base import Base
 from srs.server.store.jobs import ACCEPTED, Job
 from srs.server.store.matches import Match
+from srs.server.store.rounds import Round
 from srs.server.store.submissions import DEFENCE, Submission
 
 
@@ -91,3 +92,16 @@ def latest_attacks(session: Session, round_id: int) -> dict[int, AttackScore]:
         .options(joinedload(AttackScore.submission))
     )
     return {score.match_id: score for score in session.scalars(query)}
+
+
+def published_before(session: Session, race_id: int, round_number: int) -> list[str]:
+    """The blobs of hashes of all training traces that were published in earlier rounds of a race."""
+    query = (
+        select(DefenceScore.published_sha256)
+        .join(Match, Match.defence_id == DefenceScore.submission_id)
+        .join(Round, Round.id == Match.round_id)
+        .where(Match.race_id == race_id, Round.number < round_number)
+        .distinct()
+        .order_by(DefenceScore.published_sha256)
+    )
+    return list(session.scalars(query))

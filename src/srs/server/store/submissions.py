@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
@@ -11,11 +10,9 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from srs.errors import NotFound
 from srs.server.store.accounts import User
 from srs.server.store.base import Base
+from srs.server.store.jobs import Job
 from srs.server.store.rounds import Round
 from srs.server.store.teams import Team
-
-if TYPE_CHECKING:
-    from srs.server.store.jobs import Job
 
 DEFENCE = "defence"
 ATTACK = "attack"
@@ -82,3 +79,9 @@ def submissions_of_race(session: Session, race_id: int) -> list[Submission]:
     query = query.options(joinedload(Submission.job), joinedload(Submission.team), joinedload(Submission.round))
     return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc())))
 
+
+
+def jobs_of_round(session: Session, round_id: int, kind: str) -> list[Job]:
+    """The evaluations of a round's defences or attacks."""
+    query = select(Job).join(Submission, Submission.id == Job.submission_id)
+    return list(session.scalars(query.where(Submission.round_id == round_id, Submission.kind == kind)))

@@ -1,0 +1,123 @@
+"""The life of a job: claim, lease, fenced finish, sweep, park, retry.
+
+A result counts only if its attempt still holds the job when it is written; otherwise it is thrown away and the
+audit log says so. What a finish writes (scores, files, states) it writes in that one transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from srs.errors import NotFound, StateError
+from srs.game.access import Action
+from srs.server.bell import Bell
+from srs.server.services.access import Person, require
+from srs.server.store import clock, events, jobs
+from srs.server.store.engine import Session, Store, database_now
+from srs.server.store.jobs import Job
+from srs.server.store.races import race_by_slug
+
+TROUBLE_MAX_CHARACTERS = 4000
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that is mine until my lease ends; ``attempt`` is the fence of everything I write."""
+
+    job_id: int
+    kind: str
+    attempt: int
+
+
+def claim_next(store: Store, worker: str, lease_s: float, crashes_max: int = 5) -> Claim | None:
+    """Take the job whose turn it is; ``None`` when none waits. Never gives one job to two workers.
+
+    A job that has crashed ``crashes_max`` times is left for the sweep to park.
+    """
+    while True:
+        with store.work() as session:
+            moment = database_now(session)
+            job_id = jobs.fairest(session, moment, crashes_max)
+            if job_id is None:
+                return None
+            job = jobs.claim(session, job_id, worker, moment, moment + dt.timedelta(seconds=lease_s))
+            if job is not None:
+                return Claim(job.id, job.kind, job.attempt)
+
+
+def extend_lease(store: Store, claim: Claim, lease_s: float) -> bool:
+    """Keep the job for ``lease_s`` more seconds; ``False`` when it is no longer mine."""
+    with store.work() as session:
+        lease_until = database_now(session) + dt.timedelta(seconds=lease_s)
+        return jobs.extend(session, claim.job_id, claim.attempt, lease_until)
+
+
+def finish(
+    store: Store, claim: Claim, state: str, report: dict[str, Any] | None, write: Callable[[Session, Job], None]
+) -> bool:
+    """Write the end of my attempt and, by ``write``, all that follows from it; ``False`` if I came too late."""
+    with store.work() as session:
+        moment = database_now(session)
+        values = {"state": state, "report": report, "finished_at": moment}
+        if not jobs.finish(session, claim.job_id, claim.attempt, values):
+            _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": state})
+            return False
+        write(session, session.get_one(Job, claim.job_id, populate_existing=True))
+        return True
+
+
+def give_back(store: Store, claim: Claim, trouble: str, *, crashed: bool = True) -> None:
+    """End my attempt without a result. A crash is counted; a worker that stops in good order is not one."""
+    with store.work() as session:
+        job = session.get_one(Job, claim.job_id)
+        values: dict[str, Any] = {"state": jobs.QUEUED, "trouble": trouble[-TROUBLE_MAX_CHARACTERS:]}
+        if not crashed:
+            values = {"state": jobs.QUEUED, "crashes": job.crashes - 1}
+        if not jobs.finish(session, claim.job_id, claim.attempt, values):
+            _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": "given back"})
+
+
+def sweep(store: Store, bell: Bell, crashes_max: int) -> list[int]:
+    """Find every job that waits, whatever the broker remembers: park what crashed too often, ring for the rest."""
+    with store.work() as session:
+        moment = database_now(session)
+        for job in jobs.exhausted(session, moment, crashes_max):
+            job.state, job.lease_until = jobs.PARKED, None
+            detail = {"crashes": job.crashes, "trouble": job.trouble[-500:]}
+            _log(session, "job.parked", job.id, race_id=job.race_id, detail=detail)
+        waiting = list(jobs.due(session, moment))
+    bell.ring(waiting)
+    return waiting
+
+
+def retry(store: Store, bell: Bell, person: Person, slug: str, job_id: int) -> None:
+    """Queue a parked job once more."""
+    with store.work() as session:
+        race = race_by_slug(session, slug)
+        require(session, person, race, Action.RETRY_JOB)
+        job = session.get(Job, job_id, with_for_update=True)
+        if job is None or job.race_id != race.id:
+            raise NotFound("job.unknown", "There is no such job in this race.")
+        if job.state != jobs.PARKED:
+            raise StateError("job.not-parked", f"This job is {job.state}; only a parked one can be tried again.")
+        job.state, job.crashes, job.queued_at = jobs.QUEUED, 0, database_now(session)
+        _log(session, "job.retried", job.id, race_id=race.id, user_id=person.user_id or None)
+    bell.ring([job_id])
+
+
+def _log(
+    session: Session,
+    action: str,
+    job_id: int,
+    *,
+    race_id: int | None = None,
+    user_id: int | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    race_id = race_id or session.get_one(Job, job_id).race_id
+    events.log(
+        session, action, f"job {job_id}", clock.now(session), race_id=race_id, user_id=user_id, detail=detail
+    )

@@ -1,0 +1,16 @@
+"""Moments in words: local time with its zone, and UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+
+def moment_in_words(moment: dt.datetime, timezone: str) -> str:
+    """``2026-04-17 18:00 CEST (16:00 UTC)``; seconds where there are some; UTC's date where it differs."""
+    local, utc = moment.astimezone(ZoneInfo(timezone)), moment.astimezone(dt.UTC)
+    clock = "%H:%M:%S" if local.second else "%H:%M"
+    if local.utcoffset() == dt.timedelta(0) and local.tzname() == "UTC":
+        return f"{utc:%Y-%m-%d {clock}} UTC"
+    utc_date = "" if local.date() == utc.date() else "%Y-%m-%d "
+    return f"{local:%Y-%m-%d {clock}} {local.tzname()} ({utc:{utc_date}{clock}} UTC)"
