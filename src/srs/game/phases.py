@@ -83,9 +83,6 @@ def current_round(rounds: Sequence[Round], now: dt.datetime) -> Round:
 def next_boundary(rounds: Sequence[Round], now: dt.datetime) -> dt.datetime | None:
     """The first instant after ``now`` at which a phase of a round begins or ends as planned, if there is one."""
     boundaries = (
-        at
-        for one in rounds
-        for at in (one.defence_opens_at, one.defence_closes_at, *attack_window(one))
-        if at > now
+        at for one in rounds for at in (one.defence_opens_at, one.defence_closes_at, *attack_window(one)) if at > now
     )
     return min(boundaries, default=None)

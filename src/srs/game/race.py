@@ -122,9 +122,7 @@ class Traces(_Table):
         tuple[Annotated[int, Field(ge=1, le=10_000)], Annotated[int, Field(ge=1, le=10_000)]], Several
     ] = Field((25, 39), description="two whole numbers from 1 to 10000, [least, most]")
     packets_min: int = Field(6, ge=2, le=10_000, description="a whole number from 2 to 10000")
-    duration_max_s: float = Field(
-        600.0, gt=0, le=86_400, description="a number of seconds above 0 and at most 86400"
-    )
+    duration_max_s: float = Field(600.0, gt=0, le=86_400, description="a number of seconds above 0 and at most 86400")
     size_max_bytes: int = Field(65_535, ge=1, le=65_535, description="a whole number from 1 to 65535")
     upload_max_mb: int = Field(64, ge=1, le=4096, description="a whole number from 1 to 4096")
     unpacked_max_mb: int = Field(512, ge=1, le=16_384, description="a whole number from 1 to 16384")
@@ -165,9 +163,7 @@ class Scoring(_Table):
     """How numbers become points."""
 
     scheme: Literal["srs2022", "balanced"] = Field("srs2022", description='"srs2022"')
-    over_rounds: Literal["last", "mean", "best", "none"] = Field(
-        "last", description='"last", "mean", "best" or "none"'
-    )
+    over_rounds: Literal["last", "mean", "best", "none"] = Field("last", description='"last", "mean", "best" or "none"')
     reference: str = Field("", max_length=200, description="the name of a trace set, or an empty text")
 
 
@@ -227,9 +223,7 @@ def read_rules(toml_text: str | bytes) -> RaceRules:
 def _parsed(toml_text: str | bytes) -> dict[str, Any]:
     raw = toml_text.encode("utf-8", "surrogatepass") if isinstance(toml_text, str) else toml_text
     if len(raw) > TEXT_MAX_BYTES:
-        raise RulesError(
-            "rules.invalid", f"The file has {len(raw)} bytes; a race.toml has at most {TEXT_MAX_BYTES}."
-        )
+        raise RulesError("rules.invalid", f"The file has {len(raw)} bytes; a race.toml has at most {TEXT_MAX_BYTES}.")
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -94,9 +94,7 @@ def _rounds(rules: RaceRules) -> Iterator[Problem]:
             opens_at, closes_at = (at.astimezone(zone).isoformat() for at in getattr(times, phase))
             start, end = getattr(times, phase)
             if start >= end:
-                yield Problem(
-                    key, f"found [{opens_at}, {closes_at}], expected that it opens before it closes."
-                )
+                yield Problem(key, f"found [{opens_at}, {closes_at}], expected that it opens before it closes.")
             if before is not None and start < before[1]:
                 yield Problem(key, f"opens at {opens_at}, expected not before {before[0]} has closed.")
             before = key, end

@@ -183,7 +183,7 @@ def _own(probabilities: Floats, truth: Ints) -> Floats:
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    """above / below; NaN where that is undefined."""
+    """Above / below; NaN where that is undefined."""
     defined: Floats = np.divide(above, below, out=np.full(below.size, np.nan), where=below > 0)
     return defined
 
@@ -210,7 +210,5 @@ def _largest_confusions(confusion: Floats) -> list[Confusion]:
     found = []
     for true, guessed in zip(*np.unravel_index(largest, errors.shape), strict=True):
         if errors[true, guessed] > 0:
-            found.append(
-                Confusion(true=int(true) + 1, guessed=int(guessed) + 1, traces=float(errors[true, guessed]))
-            )
+            found.append(Confusion(true=int(true) + 1, guessed=int(guessed) + 1, traces=float(errors[true, guessed])))
     return found

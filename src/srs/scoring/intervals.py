@@ -51,9 +51,7 @@ def _resample(sizes: Ints, seed: int, replicates: int) -> Floats:
     """How often each trace is drawn, shape (replicates, traces); traces lie class by class, ``sizes`` of each."""
     traces = int(sizes.sum())
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    drawn = first + np.random.default_rng(seed).integers(
-        0, np.repeat(sizes, sizes), size=(replicates, traces)
-    )
+    drawn = first + np.random.default_rng(seed).integers(0, np.repeat(sizes, sizes), size=(replicates, traces))
     flat = drawn + traces * np.arange(replicates)[:, np.newaxis]
     return np.bincount(flat.ravel(), minlength=replicates * traces).reshape(replicates, traces).astype(float)
 

@@ -41,7 +41,7 @@ def attack_score(match_aucs: Sequence[float | None]) -> float:
 
 
 def total(utility: float | None, attack: float) -> float | None:
-    """utility * attack, in [0, 100]; None for a team without an accepted defence."""
+    """Utility * attack, in [0, 100]; None for a team without an accepted defence."""
     return None if utility is None else utility * attack
 
 

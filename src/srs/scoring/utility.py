@@ -12,9 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def utility_metrics(
-    volume_in: npt.ArrayLike, volume_out: npt.ArrayLike, duration_s: npt.ArrayLike
-) -> dict[str, float]:
+def utility_metrics(volume_in: npt.ArrayLike, volume_out: npt.ArrayLike, duration_s: npt.ArrayLike) -> dict[str, float]:
     """Summarise the traces of one defence.
 
     Each argument has shape (traces,), one entry for each trace, at least one: bytes received, bytes sent (sums of

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from srs.game.capture_ids import capture_ids
-from srs.game.race import RaceRules
 from srs.judging.attack import AttackVerdict
 from srs.judging.bundle import Bundle
 from srs.judging.defence import Verdict

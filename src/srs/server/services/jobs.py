@@ -118,6 +118,4 @@ def _log(
     detail: dict[str, Any] | None = None,
 ) -> None:
     race_id = race_id or session.get_one(Job, job_id).race_id
-    events.log(
-        session, action, f"job {job_id}", clock.now(session), race_id=race_id, user_id=user_id, detail=detail
-    )
+    events.log(session, action, f"job {job_id}", clock.now(session), race_id=race_id, user_id=user_id, detail=detail)

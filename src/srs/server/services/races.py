@@ -86,9 +86,7 @@ def join(store: Store, person: Person, slug: str, code: str = "") -> bool:
         _may_join(session, race, person, code)
         moment = clock.now(session)
         approved_at = None if race.rules.joining.how == "approval" else moment
-        session.add(
-            Participation(race_id=race.id, user_id=person.user_id, joined_at=moment, approved_at=approved_at)
-        )
+        session.add(Participation(race_id=race.id, user_id=person.user_id, joined_at=moment, approved_at=approved_at))
         return approved_at is not None
 
 
@@ -134,9 +132,7 @@ def approve(store: Store, person: Person, slug: str, user_id: int) -> None:
         _log(session, "join.approved", race, person, detail={"user_id": user_id})
 
 
-def _log(
-    session: Session, action: str, race: Race, person: Person, detail: dict[str, object] | None = None
-) -> None:
+def _log(session: Session, action: str, race: Race, person: Person, detail: dict[str, object] | None = None) -> None:
     events.log(
         session,
         action,

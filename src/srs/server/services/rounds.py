@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from dataclasses import dataclass
+from itertools import pairwise
 
 from srs.errors import InputError, StateError
 from srs.game.access import Action
@@ -124,9 +125,7 @@ def _publish(store: Store, round_id: int) -> None:
         matches = matches_of_round(session, drawn.id)
         if drawn.published_at is None and all(match.files for match in matches):
             drawn.published_at = clock.now(session)
-            events.log(
-                session, "round.published", f"round {drawn.number}", drawn.published_at, race_id=drawn.race_id
-            )
+            events.log(session, "round.published", f"round {drawn.number}", drawn.published_at, race_id=drawn.race_id)
 
 
 def move_boundary(
@@ -169,7 +168,7 @@ def _refuse_past(moved: Round, boundary: str, before: dt.datetime, at: dt.dateti
 
 def _refuse_disorder(rounds: list[Round]) -> None:
     moments = [(getattr(one, name), one.number, name) for one in rounds for name in BOUNDARIES]
-    for (earlier, first, first_name), (later, second, second_name) in zip(moments, moments[1:], strict=False):
+    for (earlier, first, first_name), (later, second, second_name) in pairwise(moments):
         touches = first_name.endswith("closes_at") and earlier == later
         if not (earlier < later or touches):
             raise InputError(

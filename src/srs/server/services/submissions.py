@@ -21,7 +21,7 @@ from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import ACCEPTED, REJECTED, Job
 from srs.server.store.races import Race, race_by_slug
 from srs.server.store.rounds import Round, rounds_of
-from srs.server.store.submissions import ATTACK, DEFENCE, Submission, submission_by_key, submissions_of_team
+from srs.server.store.submissions import DEFENCE, Submission, submission_by_key, submissions_of_team
 from srs.server.store.teams import Team, team_of
 
 Kind = Literal["defence", "attack"]
@@ -200,9 +200,7 @@ def _outcome(job: Job) -> Outcome:
     return {ACCEPTED: Outcome.ACCEPTED, REJECTED: Outcome.REJECTED}.get(job.state, Outcome.PENDING)
 
 
-def _refuse_spent_quota(
-    session: Session, rules: RaceRules, team: Team, kind: Kind, moment: dt.datetime
-) -> None:
+def _refuse_spent_quota(session: Session, rules: RaceRules, team: Team, kind: Kind, moment: dt.datetime) -> None:
     left = uploads_left(session, rules, team.id, kind, moment)
     if left.left > 0:
         return

@@ -62,9 +62,7 @@ def _refuse_after_lock(race: Race, moment: dt.datetime) -> None:
 def _refuse_second_team(session: Session, race: Race, person: Person) -> None:
     team = team_of(session, race.id, person.user_id)
     if team is not None:
-        raise StateError(
-            "team.one", f"You are in the team {team.name!r} of this race already.", hint="Leave it first."
-        )
+        raise StateError("team.one", f"You are in the team {team.name!r} of this race already.", hint="Leave it first.")
 
 
 def invite(store: Store, person: Person, slug: str) -> str:
@@ -99,9 +97,7 @@ def mail_invitation(store: Store, person: Person, email: str, url: str, team_nam
         "If you do not know what this is about, please ignore this mail.\n"
     )
     with store.work() as session:
-        outbox.enqueue(
-            session, f"invitation {token_hash(url)}", email, f"Join {team_name}", body, clock.now(session)
-        )
+        outbox.enqueue(session, f"invitation {token_hash(url)}", email, f"Join {team_name}", body, clock.now(session))
 
 
 def _own_team(session: Session, race: Race, person: Person) -> Team:
@@ -127,9 +123,7 @@ def accept_invitation(store: Store, person: Person, token: str) -> str:
         _refuse_second_team(session, race, person)
         _refuse_full(race, offer.team)
         if participation(session, race.id, person.user_id) is None:
-            raise StateError(
-                "team.not-in-race", f"Join the race {race.title!r} first, then open the invitation again."
-            )
+            raise StateError("team.not-in-race", f"Join the race {race.title!r} first, then open the invitation again.")
         require(session, person, race, Action.ACCEPT_INVITATION)
         offer.used_at = moment
         offer.team.members.append(Membership(race_id=race.id, user_id=person.user_id, joined_at=moment))

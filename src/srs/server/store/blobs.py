@@ -106,7 +106,7 @@ class Blobs:
         place = self._place(blob.sha256)
         place.parent.mkdir(exist_ok=True)
         # A blob that is there already gets a new time, so that a sweep does not take it for an old orphan.
-        os.replace(file.name, place)
+        Path(file.name).replace(place)
         folder = os.open(place.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

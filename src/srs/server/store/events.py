@@ -41,9 +41,7 @@ def log(
 ) -> None:
     """Add one line, in the transaction of the change itself."""
     session.add(
-        Event(
-            race_id=race_id, user_id=user_id, action=action, subject=subject, reason=reason, detail=detail, at=at
-        )
+        Event(race_id=race_id, user_id=user_id, action=action, subject=subject, reason=reason, detail=detail, at=at)
     )
 
 

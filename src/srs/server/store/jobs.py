@@ -128,4 +128,3 @@ def waiting_before(session: Session, job: Job) -> int:
     """How many queued jobs were there before this one."""
     count = session.scalar(select(func.count()).where(Job.state == QUEUED, Job.id < job.id))
     return count or 0
-

@@ -80,7 +80,6 @@ def submissions_of_race(session: Session, race_id: int) -> list[Submission]:
     return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc())))
 
 
-
 def jobs_of_round(session: Session, round_id: int, kind: str) -> list[Job]:
     """The evaluations of a round's defences or attacks."""
     query = select(Job).join(Submission, Submission.id == Job.submission_id)

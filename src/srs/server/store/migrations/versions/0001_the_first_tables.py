@@ -377,9 +377,7 @@ def _create_attack_score() -> None:
         sa.Column("final", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_attack_score_job_id")),
         sa.ForeignKeyConstraint(["match_id"], ["match.id"], name=op.f("fk_attack_score_match_id")),
-        sa.ForeignKeyConstraint(
-            ["submission_id"], ["submission.id"], name=op.f("fk_attack_score_submission_id")
-        ),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_attack_score_submission_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attack_score")),
         sa.UniqueConstraint("job_id", "match_id", name=op.f("uq_attack_score_job_id_match_id")),
     )
@@ -404,9 +402,7 @@ def _create_defence_score() -> None:
         sa.Column("pool_sha256", sa.String(length=64), nullable=False),
         sa.Column("published_sha256", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_defence_score_job_id")),
-        sa.ForeignKeyConstraint(
-            ["submission_id"], ["submission.id"], name=op.f("fk_defence_score_submission_id")
-        ),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_defence_score_submission_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_defence_score")),
         sa.UniqueConstraint("job_id", name=op.f("uq_defence_score_job_id")),
         sa.UniqueConstraint("submission_id", name=op.f("uq_defence_score_submission_id")),
