@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from srs.lab.features import Floats, Packets, counts_and_first_sizes, fingerprint, packets, raw_sizes
+from srs.lab.features import Floats, Packets, counts, counts_and_first_sizes, fingerprint, packets, raw_sizes
 
 
 class Recipe(NamedTuple):
@@ -28,7 +28,7 @@ KINDS: Final[Mapping[str, Recipe]] = {
     "forest": Recipe(raw_sizes, lambda seed: RandomForestClassifier(260, random_state=seed)),
     "trees": Recipe(fingerprint, lambda seed: ExtraTreesClassifier(300, random_state=seed)),
     "neighbours": Recipe(
-        counts_and_first_sizes,
+        counts,
         lambda _: make_pipeline(StandardScaler(), KNeighborsClassifier(5, weights="distance")),
     ),
     "bayes": Recipe(counts_and_first_sizes, lambda _: GaussianNB(var_smoothing=1e-3)),

@@ -53,16 +53,16 @@ def raw_sizes(traces: Packets, length: int = RAW_LENGTH) -> Floats:
     return matrix
 
 
-def counts_and_first_sizes(traces: Packets) -> Floats:
-    """Packets and bytes in each direction, and the first 20 sizes; shape (traces, 24)."""
+def counts(traces: Packets) -> Floats:
+    """Packets sent and received, bytes sent and received; shape (traces, 4)."""
     sent = traces.size > 0
-    columns = [
-        _sums(traces, sent),
-        _sums(traces, ~sent),
-        _sums(traces, np.where(sent, traces.size, 0)),
-        _sums(traces, np.where(sent, 0, -traces.size)),
-    ]
-    return np.column_stack([*columns, raw_sizes(traces, _FIRST_SIZES)])
+    columns = [sent, ~sent, np.where(sent, traces.size, 0), np.where(sent, 0, -traces.size)]
+    return np.column_stack([_sums(traces, column) for column in columns]).astype(np.float64)
+
+
+def counts_and_first_sizes(traces: Packets) -> Floats:
+    """``counts`` and the first 20 sizes; shape (traces, 24)."""
+    return np.hstack([counts(traces), raw_sizes(traces, _FIRST_SIZES)])
 
 
 def fingerprint(traces: Packets) -> Floats:
