@@ -1,0 +1,143 @@
+"""What a checker found in one file: values, not exceptions.
+
+A broken rule is a ``Problem``; all of them together are a ``Report``. The page, the API, the command line and
+the mail show the same object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SHOWN_MAX = 20
+QUOTED_MAX = 60
+PLACES_MAX = 5
+
+
+def quoted(text: str | bytes) -> str:
+    """The student's own text, fit to be shown: at most 60 characters, nothing that a terminal would obey.
+
+    Bytes that are no UTF-8 and characters without a glyph (controls, bidirectional marks, lone surrogates) are
+    shown as escapes; what was cut off is marked by an ellipsis.
+    """
+    if isinstance(text, bytes):
+        text = text[: 4 * QUOTED_MAX + 4].decode("utf-8", "backslashreplace")
+    shown = ""
+    for character in text[: QUOTED_MAX + 1]:
+        plain = character == " " or unicodedata.category(character)[0] not in "CZ"
+        shown += character if plain else character.encode("unicode_escape").decode("ascii")
+        if len(shown) > QUOTED_MAX:
+            return shown[: QUOTED_MAX - 1] + "…"
+    return shown
+
+
+def grouped(number: int) -> str:
+    """An integer with its digits in groups of three: 1 234 567."""
+    return f"{number:,}".replace(",", " ")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, in the plural where it must be: ``1 trace``, ``1 234 traces``."""
+    return f"{grouped(number)} {noun}" if number == 1 else f"{grouped(number)} {noun}s"
+
+
+def listed(items: Iterable[object], most: int = 10) -> str:
+    """``3, 17, 20 and 4 more``: at most ``most`` of the items, the rest counted."""
+    everything = [str(item) for item in items]
+    rest = len(everything) - most
+    return ", ".join(everything[:most]) + (f" and {grouped(rest)} more" if rest > 0 else "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Problem:
+    """One rule and where the file breaks it.
+
+    ``code`` is stable (``subject.problem``). ``sentence`` says what was found, what is expected and where.
+    ``line`` counts from 1 and includes the header (in Parquet: the row, from 1); ``column`` is the column's name.
+    Where the same rule is broken in ``more`` further places, ``places`` are the lines of the first of them.
+    ``hint`` says what to do where the sentence does not.
+    """
+
+    code: str
+    sentence: str
+    line: int | None = None
+    column: str | None = None
+    more: int = 0
+    places: tuple[int, ...] = ()
+    hint: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.sentence]
+        if self.more:
+            where = f": {', '.join(grouped(line) for line in self.places)}" if self.places else ""
+            ellipsis = ", …" if 0 < len(self.places) < self.more else ""
+            parts.append(f"{counted(self.more, 'more place')}{where}{ellipsis}.")
+        if self.hint:
+            parts.append(self.hint)
+        return " ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values; ``message`` is the sentence."""
+        values = dataclasses.asdict(self)
+        values["message"] = values.pop("sentence")
+        values["places"] = list(self.places)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Problem:
+        """The inverse of ``to_json``."""
+        return cls(
+            code=values["code"],
+            sentence=values["message"],
+            line=values["line"],
+            column=values["column"],
+            more=values["more"],
+            places=tuple(values["places"]),
+            hint=values["hint"],
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Report:
+    """Everything found in one file.
+
+    ``problems`` refuse the file, ``warnings`` are told to its sender, ``signals`` to staff only. At most 20 of
+    each are kept; ``omitted`` counts the problems beyond.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    signals: tuple[Problem, ...] = ()
+    omitted: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "omitted", self.omitted + max(0, len(self.problems) - SHOWN_MAX))
+        for kind in ("problems", "warnings", "signals"):
+            object.__setattr__(self, kind, tuple(getattr(self, kind))[:SHOWN_MAX])
+
+    @property
+    def accepted(self) -> bool:
+        """Whether no rule is broken."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "accepted": self.accepted,
+            "problems": [problem.to_json() for problem in self.problems],
+            "warnings": [warning.to_json() for warning in self.warnings],
+            "signals": [signal.to_json() for signal in self.signals],
+            "omitted": self.omitted,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Report:
+        """The inverse of ``to_json``."""
+        return cls(
+            problems=tuple(map(Problem.from_json, values["problems"])),
+            warnings=tuple(map(Problem.from_json, values["warnings"])),
+            signals=tuple(map(Problem.from_json, values["signals"])),
+            omitted=values["omitted"],
+        )
