@@ -115,7 +115,7 @@ def _secret_key(env: Mapping[str, str], data: Path) -> str:
     if len(key) < SECRET_MIN_CHARACTERS or len(set(key)) < 10 or key.lower().startswith(KNOWN_SECRETS):
         raise InputError(
             "config.secret",
-            f"SRS_SECRET_KEY is too short or a known default; at least {SECRET_MIN_CHARACTERS} random characters are needed.",
+            f"SRS_SECRET_KEY is short or a known default; {SECRET_MIN_CHARACTERS} random characters are needed.",
             hint="Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'",
         )
     return key

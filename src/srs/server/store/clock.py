@@ -20,7 +20,7 @@ class SimulatedClock(Base):
 
 
 def now(session: Session) -> dt.datetime:
-    """This moment as the race sees it. Read it once for each request or job. Leases use ``database_now``."""
+    """The moment as the race sees it. Read it once for each request or job. Leases use ``database_now``."""
     simulated = session.get(SimulatedClock, 1)
     return simulated.shows_at if simulated else database_now(session)
 

@@ -87,4 +87,5 @@ def database_now(session: Session) -> dt.datetime:
     """The database's clock, the one that every process shares (SQLite: this machine's)."""
     if session.get_bind().dialect.name == "sqlite":
         return dt.datetime.now(dt.UTC)
-    return session.scalar(select(func.clock_timestamp())).astimezone(dt.UTC)  # type: ignore[union-attr]
+    moment: dt.datetime = session.scalars(select(func.clock_timestamp())).one()
+    return moment.astimezone(dt.UTC)

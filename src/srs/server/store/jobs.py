@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, and_, func, or_, select, update
+from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, Update, and_, func, or_, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 
 from srs.server.store.base import Base
@@ -58,6 +58,12 @@ def claimable(now: dt.datetime) -> Any:
     return or_(Job.state == QUEUED, and_(Job.state == RUNNING, Job.lease_until < now))
 
 
+def changes_one(session: Session, statement: Update) -> bool:
+    """Do a compare-and-set; whether its condition still held."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return isinstance(result, CursorResult) and result.rowcount == 1
+
+
 def fairest(session: Session, now: dt.datetime, crashes_max: int) -> int | None:
     """The job whose turn it is: every team's first waiting job before any team's second.
 
@@ -75,7 +81,7 @@ def fairest(session: Session, now: dt.datetime, crashes_max: int) -> int | None:
 
 def claim(session: Session, job_id: int, worker: str, now: dt.datetime, lease_until: dt.datetime) -> Job | None:
     """Make a job mine, if nobody has it; ``None`` when somebody else was first."""
-    taken = session.execute(
+    taken = (
         update(Job)
         .where(Job.id == job_id, claimable(now))
         .values(
@@ -86,31 +92,28 @@ def claim(session: Session, job_id: int, worker: str, now: dt.datetime, lease_un
             worker=worker,
             started_at=now,
         )
-        .execution_options(synchronize_session=False)
     )
-    return session.get_one(Job, job_id, populate_existing=True) if taken.rowcount == 1 else None  # type: ignore[attr-defined]
+    return session.get_one(Job, job_id, populate_existing=True) if changes_one(session, taken) else None
 
 
 def finish(session: Session, job_id: int, attempt: int, values: dict[str, Any]) -> bool:
     """Write the end of my attempt; ``False`` (and nothing changed) when the job is no longer mine."""
-    changed = session.execute(
+    change = (
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)
         .values(lease_until=None, **values)
-        .execution_options(synchronize_session=False)
     )
-    return changed.rowcount == 1  # type: ignore[attr-defined]
+    return changes_one(session, change)
 
 
 def extend(session: Session, job_id: int, attempt: int, lease_until: dt.datetime) -> bool:
     """Move the end of my lease; ``False`` when the job is no longer mine."""
-    changed = session.execute(
+    change = (
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)
         .values(lease_until=lease_until)
-        .execution_options(synchronize_session=False)
     )
-    return changed.rowcount == 1  # type: ignore[attr-defined]
+    return changes_one(session, change)
 
 
 def due(session: Session, now: dt.datetime, limit: int = 1000) -> Sequence[int]:

@@ -8,6 +8,7 @@ from sqlalchemy import String, Text, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from srs.server.store.base import Base
+from srs.server.store.jobs import changes_one
 
 
 class OutboxMail(Base):
@@ -43,10 +44,9 @@ def claim_mail(session: Session, now: dt.datetime, lease_s: float) -> OutboxMail
     mail_id = session.scalar(select(OutboxMail.id).where(*is_due).order_by(OutboxMail.id).limit(1))
     if mail_id is None:
         return None
-    taken = session.execute(
+    taken = (
         update(OutboxMail)
         .where(OutboxMail.id == mail_id, *is_due)
         .values(next_at=now + dt.timedelta(seconds=lease_s), attempts=OutboxMail.attempts + 1)
-        .execution_options(synchronize_session=False)
     )
-    return session.get(OutboxMail, mail_id, populate_existing=True) if taken.rowcount == 1 else None  # type: ignore[attr-defined]
+    return session.get(OutboxMail, mail_id, populate_existing=True) if changes_one(session, taken) else None

@@ -33,7 +33,7 @@ class Round(Base):
     """When the bundles of all matches were ready and the attack phase could open."""
 
     def times(self) -> phases.Round:
-        """This round as the rules of the game see it."""
+        """The round as the rules of the game see it."""
         return phases.Round(
             number=self.number,
             defence_opens_at=self.defence_opens_at,
