@@ -30,9 +30,7 @@ def full_packets(traces: pl.DataFrame, seed: int) -> pl.DataFrame:
     return traces.with_columns(pl.max_horizontal(size.abs(), RECEIVED_BYTES) * size.sign())
 
 
-def dummies(
-    traces: pl.DataFrame, seed: int, *, sent_per_s: float = 2.0, received_per_s: float = 12.0
-) -> pl.DataFrame:
+def dummies(traces: pl.DataFrame, seed: int, *, sent_per_s: float = 2.0, received_per_s: float = 12.0) -> pl.DataFrame:
     """Dummy packets at a constant mean rate in both directions until the trace ends (a Poisson process)."""
     rng = np.random.default_rng(seed)
     ends = _ends(traces)
@@ -121,18 +119,12 @@ def _slots(traces: pl.DataFrame, every_s: float, size: int) -> pl.DataFrame:
         same_way.sort(*_TRACE, "timestamp", maintain_order=True)
         .select(*_TRACE, pl.col("timestamp").repeat_by(pieces))
         .explode("timestamp")
-        .with_columns(
-            lead=(pl.col("timestamp") / every_s).ceil().cast(pl.Int64) - pl.int_range(pl.len()).over(_TRACE)
-        )
+        .with_columns(lead=(pl.col("timestamp") / every_s).ceil().cast(pl.Int64) - pl.int_range(pl.len()).over(_TRACE))
         .group_by(_TRACE)
         .agg(slots=pl.col("lead").max() + pl.len())
     )
     every_trace = traces.select(_TRACE).unique()
-    return (
-        every_trace.join(needed, on=_TRACE, how="left")
-        .with_columns(pl.col("slots").fill_null(1))
-        .sort(_TRACE)
-    )
+    return every_trace.join(needed, on=_TRACE, how="left").with_columns(pl.col("slots").fill_null(1)).sort(_TRACE)
 
 
 def _packets(

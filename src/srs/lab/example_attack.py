@@ -61,18 +61,18 @@ def attack(folder: Path, seed: int) -> pl.DataFrame:
     return unknown.hstack(pl.DataFrame(chances, schema=columns))
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Attack the matches of a bundle with a random forest.")
     parser.add_argument("bundle", type=Path, help="folder of one match, or of one folder for each match")
     parser.add_argument("-o", "--output", type=Path, default=Path("predictions.csv"))
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
 
     found = sorted(arguments.bundle.rglob("train.csv.zip")) + sorted(arguments.bundle.rglob("train.parquet"))
     matches = sorted({path.parent for path in found})
     if not matches:
         parser.error(f"no train.csv.zip or train.parquet in {arguments.bundle}")
-    predictions = pl.concat([attack(folder, arguments.seed) for folder in matches])
+    predictions = pl.concat([attack(folder, arguments.seed) for folder in matches], how="vertical_relaxed")
     predictions.write_csv(arguments.output, float_precision=6)
     print(f"{predictions.height} test traces of {len(matches)} match(es) guessed: {arguments.output}")
 

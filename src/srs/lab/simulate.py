@@ -182,8 +182,7 @@ def _acknowledgements(trace: Ints, at_s: Floats, cells: Ints) -> Events:
     """A SENDME for every 50 cells of data and another for every 100, as soon as the last of them is there."""
     received = _sum_within(cells.astype(np.float64), trace).astype(np.int64)
     due = sum(
-        received // every - (received - cells) // every
-        for every in (CELLS_PER_STREAM_ACK, CELLS_PER_CIRCUIT_ACK)
+        received // every - (received - cells) // every for every in (CELLS_PER_STREAM_ACK, CELLS_PER_CIRCUIT_ACK)
     )
     write = np.repeat(np.arange(cells.size), due)
     return Events(trace[write], at_s[write] + _CLIENT_S, np.full(write.size, _packet(1)))
