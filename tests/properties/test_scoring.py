@@ -107,6 +107,4 @@ def test_scores_do_not_remember_the_order_of_rows() -> None:
         order = rng.permutation(truth.size)
         again = [attack_metrics(rows[order], truth[order]), intervals(rows[order], truth[order], seed=3)]
         assert json.dumps(again) == text
-    record(
-        "R13", permutations, note="permutations of rows, every metric and interval bit for bit (arithmetic)"
-    )
+    record("R13", permutations, note="permutations of rows, every metric and interval bit for bit (arithmetic)")

@@ -1,7 +1,8 @@
 """Padding defences of different strength and price, applied to a captured trace set.
 
-Each takes a table ``cell_id, rep, direction_size, timestamp`` and a seed and returns another. They change a capture after the
-fact, as the simulations of the cited papers do; real packets keep their times unless the defence says otherwise.
+Each takes a table ``cell_id, rep, direction_size, timestamp`` and a seed and returns another. They change a
+capture after the fact, as the simulations of the cited papers do; real packets keep their times unless the defence
+says otherwise.
 """
 
 from __future__ import annotations

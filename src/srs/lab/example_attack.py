@@ -62,6 +62,7 @@ def attack(folder: Path, seed: int) -> pl.DataFrame:
 
 
 def main(argv: list[str] | None = None) -> None:
+    """Read the command line, attack every match, write one file."""
     parser = argparse.ArgumentParser(description="Attack the matches of a bundle with a random forest.")
     parser.add_argument("bundle", type=Path, help="folder of one match, or of one folder for each match")
     parser.add_argument("-o", "--output", type=Path, default=Path("predictions.csv"))
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"no train.csv.zip or train.parquet in {arguments.bundle}")
     predictions = pl.concat([attack(folder, arguments.seed) for folder in matches], how="vertical_relaxed")
     predictions.write_csv(arguments.output, float_precision=6)
-    print(f"{predictions.height} test traces of {len(matches)} match(es) guessed: {arguments.output}")
+    print(f"{predictions.height} test traces of {len(matches)} match(es) guessed: {arguments.output}")  # noqa: T201 - it is a program
 
 
 if __name__ == "__main__":

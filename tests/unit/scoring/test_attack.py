@@ -21,11 +21,7 @@ def case(rows: list[list[float]], truth: list[int]) -> tuple[attack.Floats, atta
 
 def reference_cases() -> list[Any]:
     if not REFERENCE.exists():
-        return [
-            pytest.param(
-                None, marks=pytest.mark.skip(reason="../shared/reference is not beside this checkout")
-            )
-        ]
+        return [pytest.param(None, marks=pytest.mark.skip(reason="../shared/reference is not beside this checkout"))]
     cases = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
     return [pytest.param(vector, id=vector["name"]) for vector in cases]
 

@@ -84,6 +84,6 @@ def test_a_race_scores_by_its_scheme() -> None:
 
 
 def test_a_scheme_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(RulesError, match="balanced.*srs2022") as refused:
+    with pytest.raises(RulesError, match=r"balanced.*srs2022") as refused:
         scheme("balanced")
     assert refused.value.code == "rules.scheme-unknown"
