@@ -53,9 +53,7 @@ def test_the_least_race_has_every_default() -> None:
     )
 
 
-@pytest.mark.skipif(
-    not EXAMPLE.exists(), reason="the annotated example lies beside the checkout, and is absent"
-)
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the annotated example lies beside the checkout, and is absent")
 def test_the_annotated_example_is_read_and_names_every_key() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     rules = read_rules(text)
@@ -75,11 +73,7 @@ def test_a_race_of_named_web_pages() -> None:
 
 
 def test_storage_gives_equal_rules_back_through_json() -> None:
-    text = (
-        HEAD
-        + '[joining]\nhow="open"\nlocks_at = 2027-04-12T18:00:00.000001\n[split]\npublic_share = 0.1\n'
-        + ROUND
-    )
+    text = HEAD + '[joining]\nhow="open"\nlocks_at = 2027-04-12T18:00:00.000001\n[split]\npublic_share = 0.1\n' + ROUND
     rules = read_rules(text)
     again = load_rules(json.loads(json.dumps(dump_rules(rules))))
     assert again == rules
@@ -90,9 +84,7 @@ def test_storage_gives_equal_rules_back_through_json() -> None:
 
 def test_a_time_without_zone_is_refused_outside_a_file() -> None:
     with pytest.raises(ValidationError, match="without a zone"):
-        RoundTimes(
-            defence=(dt.datetime(2027, 1, 1), dt.datetime(2027, 1, 2)), attack=(dt.datetime(2027, 1, 3),) * 2
-        )
+        RoundTimes(defence=(dt.datetime(2027, 1, 1), dt.datetime(2027, 1, 2)), attack=(dt.datetime(2027, 1, 3),) * 2)
 
 
 def test_bytes_a_byte_order_mark_and_crlf_are_fine() -> None:
@@ -276,9 +268,7 @@ LATER = "[2027-04-25T08:00:00, 2027-05-24T18:00:00]"
 
 
 def test_rounds_may_follow_one_another_without_a_pause() -> None:
-    second = with_times(
-        "[2027-04-24T18:00:00, 2027-05-01T00:00:00]", "[2027-05-01T00:00:00, 2027-05-02T00:00:00]"
-    )
+    second = with_times("[2027-04-24T18:00:00, 2027-05-01T00:00:00]", "[2027-05-01T00:00:00, 2027-05-02T00:00:00]")
     text = with_times(DEFENCE_1, ATTACK_1) + second.partition(OPEN)[2]
     assert len(read_rules(text).rounds) == 2
 
