@@ -7,6 +7,7 @@ to them; a result that comes too late leaves orphans, which the storage sweep re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _score_of(session: Session, match: Match) -> DefenceScore:
 def finish_defence(store: Store, claim: Claim, verdict: Verdict, folder: Path) -> bool:
     """Publish the verdict on a defence; ``False`` if it came too late."""
     if not verdict.accepted:
-        return finish(store, claim, REJECTED, verdict.report.to_json(), _nothing_more)
+        return finish(store, claim, REJECTED, _for_the_team(verdict.report), _nothing_more)
     blobs = _adopt(store, folder, [*verdict.files.values(), verdict.pool, verdict.published])
 
     def write(session: Session, job: Job) -> None:
@@ -122,13 +123,13 @@ def finish_defence(store: Store, claim: Claim, verdict: Verdict, folder: Path) -
             )
         )
 
-    return finish(store, claim, ACCEPTED, verdict.report.to_json(), write)
+    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
 
 
 def finish_attack(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
     """Publish the verdict on an attack, one score for each match in it; ``False`` if it came too late."""
     if not verdict.accepted:
-        return finish(store, claim, REJECTED, verdict.report.to_json(), _nothing_more)
+        return finish(store, claim, REJECTED, _for_the_team(verdict.report), _nothing_more)
 
     def write(session: Session, job: Job) -> None:
         submission = _submission(job)
@@ -147,7 +148,7 @@ def finish_attack(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
                 )
             )
 
-    return finish(store, claim, ACCEPTED, verdict.report.to_json(), write)
+    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
 
 
 def finish_bundle(store: Store, claim: Claim, bundle: Bundle, folder: Path) -> bool:
@@ -167,6 +168,11 @@ def reject_too_costly(store: Store, claim: Claim, sentence: str) -> bool:
     """The verdict on a file whose judgement took more memory or time than any honest file needs."""
     report = Report(problems=(Problem("trace.too-costly", sentence),))
     return finish(store, claim, REJECTED, report.to_json(), _nothing_more)
+
+
+def _for_the_team(report: Report) -> dict[str, Any]:
+    """The report without what only staff should see (they find it with the score)."""
+    return replace(report, signals=()).to_json()
 
 
 def _nothing_more(session: Session, job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Callable
 
 from srs.errors import AccessDenied, InputError, NotFound, StateError
 from srs.game.access import Action
@@ -26,11 +27,14 @@ from srs.server.store.rounds import Round
 ROSTER_MAX = 20_000
 
 
-def create_race(store: Store, person: Person, toml: str) -> str:
+def create_race(
+    store: Store, person: Person, toml: str, *, randbytes: Callable[[int], bytes] = secrets.token_bytes
+) -> str:
     """Make a race and its rounds; returns its slug.
 
     The hash of each round's draw seed is fixed here, so that nobody can choose another draw later. Raises
-    ``RulesError`` for a file that is not a race, ``InputError`` for a slug that is taken.
+    ``RulesError`` for a file that is not a race, ``InputError`` for a slug that is taken. Only a demo brings its own
+    ``randbytes``.
     """
     rules = read_rules(toml)
     with store.work() as session:
@@ -44,22 +48,22 @@ def create_race(store: Store, person: Person, toml: str) -> str:
             visibility=rules.visibility,
             toml=toml,
             rules_json=dump_rules(rules),
-            split_secret=secrets.token_bytes(32),
-            capture_key=secrets.token_bytes(32),
+            split_secret=randbytes(32),
+            capture_key=randbytes(32),
             created_at=moment,
             created_by=person.user_id or None,
         )
         session.add(race)
         session.flush()
-        session.add_all(_rounds(race.id, rules))
+        session.add_all(_rounds(race.id, rules, randbytes))
         _log(session, "race.created", race, person)
         return race.slug
 
 
-def _rounds(race_id: int, rules: RaceRules) -> list[Round]:
+def _rounds(race_id: int, rules: RaceRules, randbytes: Callable[[int], bytes]) -> list[Round]:
     rounds = []
     for number, times in enumerate(rules.rounds, start=1):
-        seed = secrets.token_bytes(32)
+        seed = randbytes(32)
         rounds.append(
             Round(
                 race_id=race_id,

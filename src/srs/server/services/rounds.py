@@ -7,7 +7,7 @@ once and each thing happens once.
 from __future__ import annotations
 
 import datetime as dt
-import secrets
+import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -111,11 +111,17 @@ def _new_match(race: Race, due: Round, attacker: Team, defender: Team, defence_i
         attacker_id=attacker.id,
         defender_id=defender.id,
         defence_id=defence_id,
-        order_seed=secrets.token_bytes(32),
+        order_seed=_order_seed(race, due, attacker, defender),
         first_capture=race.captures_given,
     )
     race.captures_given += race.rules.split.test_traces
     return Job(kind=BUNDLE, race_id=race.id, team_id=attacker.id, match=match, queued_at=moment)
+
+
+def _order_seed(race: Race, due: Round, attacker: Team, defender: Team) -> bytes:
+    """Secret, its own for each match, and the same whenever the race is played again from the same secrets."""
+    of = f"{due.number}/{attacker.number}/{defender.number}".encode()
+    return hashlib.blake2b(of, key=race.capture_key, person=b"srs.match.order", digest_size=32).digest()
 
 
 def _publish(store: Store, round_id: int) -> None:
