@@ -13,8 +13,11 @@ TASK = "srs.work"
 QUEUE = "srs"
 PATIENCE_S = 0.5
 """How long a request waits for a broker that does not answer."""
-SULK_S = 10.0
+SULK_S = 5.0
 """After a failure the bell stays silent this long; the sweeper takes over."""
+
+EXPIRES_S = 60
+"""An old ring tells nothing that a newer one does not: a busy worker's queue stays short."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,24 +57,35 @@ class CeleryBell:
             with self._app.producer_or_acquire() as producer:
                 for job_id in job_ids:
                     self._app.send_task(
-                        TASK, (job_id,), queue=QUEUE, ignore_result=True, retry=False, producer=producer
+                        TASK,
+                        (job_id,),
+                        queue=QUEUE,
+                        ignore_result=True,
+                        retry=False,
+                        expires=EXPIRES_S,
+                        producer=producer,
                     )
         except Exception as error:  # noqa: BLE001  (whatever the broker does, the jobs are committed)
             self._silent_until = time.monotonic() + SULK_S
             _log.warning("the broker does not answer (%s); the sweeper will find the jobs", error)
+
+    def _already_announced(self, producer: Any, waiting: int) -> int:
+        """Messages that need not be sent by a sweep: without this each would add all that wait once more."""
+        if waiting < 2:
+            return 0
+        queue = self._app.amqp.queues[QUEUE].bind(producer.channel)
+        return int(queue.queue_declare().message_count)
 
     def close(self) -> None:
         """Give the connection back."""
         self._app.close()
 
 
-def celery_app(broker_url: str) -> Celery:
-    """The Celery application of both sides: JSON only, no results, no retries, one message at a time."""
-    socket: dict[str, Any] = {
-        "socket_connect_timeout": PATIENCE_S,
-        "socket_timeout": PATIENCE_S,
-        "connect_timeout": PATIENCE_S,
-    }
+def celery_app(broker_url: str, *, for_requests: bool = True) -> Celery:
+    """The Celery application of both sides: JSON only, no results, no retries, one message at a time.
+
+    ``for_requests`` makes every step with the broker short, so that a request never waits for it.
+    """
     app = Celery("srs", broker=broker_url, set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -83,8 +97,16 @@ def celery_app(broker_url: str) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
-        broker_connection_timeout=PATIENCE_S,
-        broker_transport_options=socket if broker_url.startswith("redis") else {},
+        broker_connection_max_retries=None,
         enable_utc=True,
     )
+    if for_requests:
+        app.conf.broker_connection_timeout = PATIENCE_S
+        app.conf.broker_transport_options = _short_steps(broker_url)
     return app
+
+
+def _short_steps(broker_url: str) -> dict[str, Any]:
+    if broker_url.startswith("amqp"):
+        return {"read_timeout": PATIENCE_S, "write_timeout": PATIENCE_S}
+    return {"socket_connect_timeout": PATIENCE_S, "socket_timeout": PATIENCE_S}

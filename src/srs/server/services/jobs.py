@@ -21,6 +21,8 @@ from srs.server.store.jobs import Job
 from srs.server.store.races import race_by_slug
 
 TROUBLE_MAX_CHARACTERS = 4000
+SWEPT_AT_ONCE = 64
+"""Rings of one sweep: more would only pile up in the broker, and the next sweep is seconds away."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def sweep(store: Store, bell: Bell, crashes_max: int) -> list[int]:
             job.state, job.lease_until = jobs.PARKED, None
             detail = {"crashes": job.crashes, "trouble": job.trouble[-500:]}
             _log(session, "job.parked", job.id, race_id=job.race_id, detail=detail)
-        waiting = list(jobs.due(session, moment))
+        waiting = list(jobs.due(session, moment, SWEPT_AT_ONCE))
     bell.ring(waiting)
     return waiting
 

@@ -204,9 +204,12 @@ def _refuse_spent_quota(session: Session, rules: RaceRules, team: Team, kind: Ki
     left = uploads_left(session, rules, team.id, kind, moment)
     if left.left > 0:
         return
-    raise QuotaSpent(
-        "quota.spent",
-        f"Your team has used its {left.limit} {kind} uploads of today; the next slot opens at "
-        f"{moment_in_words(left.next_slot_at, rules.timezone)}.",
-        hint="Files that fail the checks do not count, but there is a limit on them, too.",
-    )
+    if left.used >= left.limit:
+        spent = f"Your team has used its {left.limit} {kind} uploads of today"
+    else:
+        spent = (
+            f"Your team has sent {left.faulty} files today that were rejected (at most {left.faulty_limit} a day, "
+            "counting those that still wait for their verdict)"
+        )
+    next_slot = moment_in_words(left.next_slot_at, rules.timezone)
+    raise QuotaSpent("quota.spent", f"{spent}; the next slot opens at {next_slot}.")

@@ -116,7 +116,7 @@ def extend(session: Session, job_id: int, attempt: int, lease_until: dt.datetime
     return changes_one(session, change)
 
 
-def due(session: Session, now: dt.datetime, limit: int = 1000) -> Sequence[int]:
+def due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     """Ids of the jobs that wait for a worker, oldest first."""
     return session.scalars(select(Job.id).where(claimable(now)).order_by(Job.id).limit(limit)).all()
 
