@@ -83,13 +83,13 @@ def test_uploads_across_the_deadline(race: SmallRace) -> None:
     """T2: on the real clock, accepted are exactly those received before the deadline; answer and database agree."""
     with race.store.work() as session:  # a day has room for all of them
         row = race.race(session)
-        limits = {"defences_per_day": 10_000, "faulty_per_day": 10_000}
+        limits = {"defences_per_day": 1000, "faulty_per_day": 1000}
         row.rules_json = {**row.rules_json, "limits": {**row.rules_json["limits"], **limits}}
     tried = [across_the_deadline(race, f"{repeat:04}") for repeat in range(size(2, 20))]
     record("T2", sum(tried), note="uploads at a barrier, on the real clock, across the deadline")
 
 
-def across_the_deadline(race: SmallRace, name: str, count: int = 100) -> int:
+def across_the_deadline(race: SmallRace, name: str, count: int = 80) -> int:
     """Send ``count`` files from 20 threads around a deadline a moment ahead; returns how many were sent."""
     with race.store.work() as session:
         clock.simulate(session, None)
