@@ -36,11 +36,15 @@ _ENOUGH_TO_TELL = 512
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened:
-    """The bytes of a table, unpacked; ``name`` is what to call the file when speaking of it."""
+    """The bytes of a table, unpacked; ``name`` is what to call the file when speaking of it.
+
+    A Parquet file is packed in itself: ``unpacked_max_bytes`` is the limit that its values have to keep.
+    """
 
     kind: Literal["csv", "parquet"]
     data: bytes
     name: str
+    unpacked_max_bytes: int
 
 
 def open_table(
@@ -78,7 +82,7 @@ def open_table(
     inner = kind if kind in ("csv", "parquet") else _kind(memoryview(data))
     if inner not in ("csv", "parquet"):
         raise FileError("file.nested", f"In this file is {_spoken(inner)} again; pack the CSV once.")
-    return Opened("parquet" if inner == "parquet" else "csv", data, name)
+    return Opened("parquet" if inner == "parquet" else "csv", data, name, unpacked_max_bytes)
 
 
 def _view(source: Path | bytes | bytearray | memoryview, packed_max_bytes: int) -> memoryview:
