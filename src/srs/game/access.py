@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from typing import Literal
 
 
 class Relation(enum.StrEnum):
@@ -87,8 +86,8 @@ _PUBLIC = frozenset({Action.SEE_RACE, Action.SEE_RULES, Action.SEE_LEADERBOARD, 
 """What anyone may see of a race whose visibility is "public"."""
 
 
-def may(action: Action, relation: Relation, visibility: Literal["public", "members"] | str = "members") -> bool:
-    """Whether somebody of this relation may do this, in a race of this visibility."""
+def may(action: Action, relation: Relation, visibility: str = "members") -> bool:
+    """Whether somebody of this relation may do this, in a race of this visibility ("public" or "members")."""
     if visibility == "public" and action in _PUBLIC:
         return relation is not Relation.DISABLED
     return relation in _ALLOWED[action]

@@ -31,7 +31,8 @@ def capture_ids(key: bytes, first: int, count: int) -> NDArray[np.int64]:
     for to_left, to_right in zip(tables[::2], tables[1::2], strict=True):
         left = left ^ to_left[right]
         right = right ^ to_right[left]
-    return (left << _RIGHT_BITS) | right
+    ids: NDArray[np.int64] = (left << _RIGHT_BITS) | right
+    return ids
 
 
 @functools.lru_cache(maxsize=8)

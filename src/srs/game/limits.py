@@ -32,8 +32,13 @@ class Quota:
     faulty: int
     left: int
     """Files that may be sent now."""
-    next_slot_at: dt.datetime
-    """When the day ends and all slots are free again, aware UTC. A verdict on a pending file may free one before."""
+    resets_at: dt.datetime
+    """When the day ends and all slots are free again, aware UTC."""
+
+    @property
+    def next_slot_at(self) -> dt.datetime:
+        """When the next slot opens at the latest; the verdict on a pending file may free one before."""
+        return self.resets_at
 
 
 def quota(
@@ -60,7 +65,7 @@ def quota(
         faulty_limit=limits.faulty_per_day,
         faulty=faulty,
         left=max(0, min(limit - used, limits.faulty_per_day - faulty - pending)),
-        next_slot_at=closes_at,
+        resets_at=closes_at,
     )
 
 

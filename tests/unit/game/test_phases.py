@@ -28,6 +28,15 @@ def published(one: Round, at: dt.datetime) -> Round:
     return dataclasses.replace(one, published_at=at)
 
 
+def test_a_phase_holds_its_beginning_and_not_its_end() -> None:
+    """T1: ``closes_at`` itself is closed."""
+    tick = dt.timedelta.resolution
+    assert phase_at(FIRST, START - tick) is Phase.BEFORE
+    assert phase_at(FIRST, START) is Phase.DEFENCE
+    assert phase_at(FIRST, START + 4 * DAY - tick) is Phase.DEFENCE
+    assert phase_at(FIRST, START + 4 * DAY) is Phase.DRAWING
+
+
 def test_an_early_draw_leaves_the_plan_as_it_is() -> None:
     early = published(FIRST, START + 4 * DAY)
     assert attack_window(early) == (START + 5 * DAY, START + 8 * DAY)
