@@ -70,7 +70,7 @@ def sole_member(archive: memoryview) -> Member:
         _refuse_members(archive, entries, directory)
     header, local_offset, mode = _entry(archive, directory, directory_end)
     name = _checked_name(header)
-    if mode and not stat.S_ISREG(mode):
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # many programs write permissions without a kind
         raise FileError("file.member-kind", f"{quoted(name)} in this zip is a link or another special file, not a CSV.")
     if header.flags & _ENCRYPTED_FLAGS or header.method == AES:
         raise FileError("file.encrypted", "This zip is encrypted; zip the CSV again without a password.")
