@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, Update, and_, func, or_, select, update
-from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
 from srs.server.store.base import Base
 
@@ -131,3 +131,9 @@ def waiting_before(session: Session, job: Job) -> int:
     """How many queued jobs were there before this one."""
     count = session.scalar(select(func.count()).where(Job.state == QUEUED, Job.id < job.id))
     return count or 0
+
+
+def parked_jobs(session: Session, race_id: int) -> list[Job]:
+    """The jobs of a race that wait for staff, oldest first, each with its submission."""
+    query = select(Job).where(Job.race_id == race_id, Job.state == PARKED).options(joinedload(Job.submission))
+    return list(session.scalars(query.order_by(Job.id)))

@@ -6,10 +6,11 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from srs.errors import NotFound
 from srs.game.race import RaceRules, load_rules
+from srs.server.store.accounts import User
 from srs.server.store.base import Base
 
 
@@ -50,6 +51,7 @@ class Participation(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     joined_at: Mapped[dt.datetime]
     approved_at: Mapped[dt.datetime | None]
+    user: Mapped[User] = relationship()
 
 
 class RosterEntry(Base):

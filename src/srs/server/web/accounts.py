@@ -1,0 +1,208 @@
+"""Accounts: Flask-Security on our tables, its mail through the outbox, and one-time sign-in links.
+
+A request that may change an account has one writing transaction, any other one a reading one; it ends with the
+request. So a mail is queued if, and only if, the change that it speaks of is committed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, url_for
+from flask_login import current_user
+from flask_security import MailUtil, RegisterFormV2, Security, UserDatastore, UserMixin, login_user
+from flask_security.views import confirm_email
+from sqlalchemy import func, select
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import StringField
+from wtforms.validators import DataRequired, Length
+
+from srs.server.services import sign_in
+from srs.server.store import outbox
+from srs.server.store.accounts import Role, User
+from srs.server.store.engine import Session, database_now
+from srs.server.web.viewer import the_server
+
+pages = Blueprint("accounts", __name__)
+
+SETTINGS: dict[str, Any] = {
+    "SECURITY_REGISTERABLE": True,
+    "SECURITY_CONFIRMABLE": True,
+    "SECURITY_RECOVERABLE": True,
+    "SECURITY_CHANGEABLE": True,
+    "SECURITY_RETURN_GENERIC_RESPONSES": True,
+    "SECURITY_PASSWORD_HASH": "argon2",
+    "SECURITY_PASSWORD_SCHEMES": ["argon2"],
+    "SECURITY_PASSWORD_LENGTH_MIN": 10,
+    "SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": False},
+    "SECURITY_EMAIL_HTML": False,
+    "SECURITY_EMAIL_SUBJECT_REGISTER": "Confirm your e-mail address",
+    "SECURITY_LOGOUT_METHODS": ["POST"],
+    "SECURITY_LOGOUT_CSRF": True,
+    "SECURITY_API_ENABLED_METHODS": ["session"],
+    "SECURITY_FRESHNESS": dt.timedelta(minutes=-1),
+    "SECURITY_STATIC_FOLDER": None,
+    "SECURITY_CLI_USERS_NAME": False,
+    "SECURITY_CLI_ROLES_NAME": False,
+    "SECURITY_DATETIME_FACTORY": lambda: dt.datetime.now(dt.UTC),
+    "SECURITY_AUTO_LOGIN_AFTER_CONFIRM": False,
+    "SECURITY_POST_REGISTER_VIEW": "/login",
+    "SECURITY_POST_LOGOUT_VIEW": "/",
+    "SECURITY_POST_LOGIN_VIEW": "/",
+    "SECURITY_MSG_CONFIRM_REGISTRATION": (
+        "Thank you. A link to confirm the address was sent to %(email)s. Open it, then log in.",
+        "success",
+    ),
+}
+
+
+class Account(UserMixin, User):
+    """``User`` as Flask-Security wants to see it; the same table, the same rows."""
+
+
+class Accounts(UserDatastore):
+    """Flask-Security's datastore on the session of the request."""
+
+    def __init__(self) -> None:
+        super().__init__(Account, Role)
+
+    def put(self, model: Any) -> Any:
+        """Add a row to the transaction of this request."""
+        _session().add(model)
+        return model
+
+    def delete(self, model: Any) -> None:
+        """Take a row away in the transaction of this request."""
+        _session().delete(model)
+
+    def commit(self) -> None:
+        """Flask-Security asks for it before the end of the request, which is when ``_commit`` does it."""
+        _session().flush()
+
+    def find_user(self, case_insensitive: bool = False, **kwargs: Any) -> Account | None:
+        """The account with the one given attribute."""
+        [(name, value)] = kwargs.items()
+        column = getattr(Account, name)
+        is_wanted = func.lower(column) == str(value).lower() if case_insensitive else column == value
+        return _session().scalar(select(Account).where(is_wanted))
+
+    def find_role(self, role: str) -> Role | None:
+        """The role of a name."""
+        return _session().scalar(select(Role).where(Role.name == role))
+
+
+def _session() -> Session:
+    if "account_session" not in g:
+        store = the_server().store
+        g.account_stack = ExitStack()
+        transaction = store.work() if _may_change_accounts() else store.read()
+        g.account_session = g.account_stack.enter_context(transaction)
+    session: Session = g.account_session
+    return session
+
+
+def _may_change_accounts() -> bool:
+    is_ours = request.blueprint == "security" or request.endpoint == "accounts.confirm"
+    return is_ours and request.method == "POST"
+
+
+def _commit(response: Response) -> Response:
+    """End the transaction of an answered request before the answer leaves."""
+    if "account_stack" in g and response.status_code < 500:
+        g.account_stack.close()
+        g.pop("account_stack")
+    return response
+
+
+def _roll_back(_error: BaseException | None) -> None:
+    stack: ExitStack | None = g.pop("account_stack", None)
+    if stack is not None:
+        error = RuntimeError("the request was not answered")
+        stack.__exit__(type(error), error, None)
+
+
+class OutboxMail(MailUtil):
+    """Flask-Security's mail, queued in the transaction that causes it."""
+
+    def send_mail(
+        self,
+        template: str,
+        subject: str,
+        recipient: str | tuple[str, str],
+        sender: str | tuple[str, str],
+        body: str | None,
+        html: str | None,
+        **kwargs: Any,
+    ) -> None:
+        """Queue one plain-text mail."""
+        session = _session()
+        address = recipient if isinstance(recipient, str) else recipient[1]
+        key = f"{template.rsplit('/', 1)[-1]} {secrets.token_hex(16)}"
+        outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
+
+
+def _trim(value: str | None) -> str:
+    return " ".join((value or "").split())
+
+
+class RegisterForm(RegisterFormV2):
+    """Registration, with the person's name."""
+
+    name = StringField(
+        "Your name",
+        render_kw={"autocomplete": "name"},
+        filters=[_trim],
+        validators=[
+            DataRequired("Please say who you are; your team and the staff see it."),
+            Length(max=sign_in.NAME_MAX_CHARACTERS, message="A name has at most 80 characters."),
+        ],
+    )
+
+
+def set_up(app: Flask) -> None:
+    """Put Flask-Security on the application."""
+    security = Security(app, Accounts(), register_form=RegisterForm, mail_util_cls=OutboxMail)
+    security.want_json(lambda _request: False)
+    # Only a session signs in: no tokens in headers, addresses or JSON.
+    app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]
+    # A link in a mail must change nothing when a mail scanner opens it: it shows a button.
+    app.view_functions["security.confirm_email"] = _ask_to_confirm
+    app.after_request(_commit)
+    app.teardown_appcontext(_roll_back)
+
+
+def _ask_to_confirm(token: str) -> str:
+    return render_template("security/confirm_email.html", token=token)
+
+
+@pages.post("/confirm/<token>")
+def confirm(token: str) -> AnyResponse:
+    """Confirm the address that a mail was sent to."""
+    answer: AnyResponse = confirm_email(token)
+    return answer
+
+
+@pages.get("/sign-in/<token>")
+def ask_to_sign_in(token: str) -> str:
+    """A one-time link shows a button; the button signs in."""
+    return render_template("accounts/sign_in_link.html", token=token)
+
+
+@pages.post("/sign-in/<token>")
+def sign_in_once(token: str) -> AnyResponse:
+    """Sign in by a one-time link."""
+    user_id = sign_in.use_sign_in_link(the_server().store, token)
+    accounts: Accounts = current_app.extensions["security"].datastore
+    login_user(accounts.find_user(id=user_id))
+    return redirect(url_for("home.index"), 303)
+
+
+@pages.get("/account")
+def account() -> AnyResponse | str:
+    """Who I am, and what I can change about it."""
+    if not current_user.is_authenticated:
+        return redirect(url_for("security.login", next=request.path))
+    return render_template("accounts/account.html")

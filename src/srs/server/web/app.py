@@ -1,0 +1,82 @@
+"""The Flask application: put together here, configured from ``Config``, served by gunicorn."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from srs.server.config import Config
+from srs.server.web import (
+    accounts,
+    downloads,
+    error_pages,
+    home,
+    leaderboard,
+    matches,
+    races,
+    safety,
+    shown,
+    staff,
+    staff_races,
+    submissions,
+    teams,
+)
+from srs.server.web.bodies import PatientBodies
+from srs.server.web.safety import csrf
+
+if TYPE_CHECKING:
+    from srs.server.bootstrap import Server
+
+BODY_MAX_BYTES = 64 * 1024
+"""The most that a form without a file may send; ``safety.LONGER_BODIES`` names the exceptions."""
+
+LOOPBACK = ("127.0.0.1", "localhost")
+SUBJECTS = (home, accounts, races, teams, submissions, matches, downloads, leaderboard, staff, staff_races)
+
+
+def create_app(server: Server) -> Flask:
+    """The pages of one installation, as a WSGI application."""
+    app = Flask(__name__)
+    app.extensions["srs"] = server
+    app.config.from_mapping(_settings(server.config))
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    safety.set_up(app)
+    csrf.init_app(app)
+    Bootstrap5(app)
+    accounts.set_up(app)
+    shown.set_up(app)
+    error_pages.set_up(app)
+    for subject in SUBJECTS:
+        app.register_blueprint(subject.pages)
+    app.wsgi_app = PatientBodies(app.wsgi_app)  # type: ignore[method-assign]
+    if server.config.proxies:
+        hops = server.config.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    host = urlsplit(config.base_url).hostname or ""
+    cookie = {"SECURE": config.is_https, "HTTPONLY": True, "SAMESITE": "Lax"}
+    return {
+        "SECRET_KEY": config.secret_key,
+        "TRUSTED_HOSTS": [host, *LOOPBACK] if host in LOOPBACK else [host],
+        "MAX_CONTENT_LENGTH": BODY_MAX_BYTES,
+        "MAX_FORM_MEMORY_SIZE": BODY_MAX_BYTES,
+        "MAX_FORM_PARTS": 100,
+        "PREFERRED_URL_SCHEME": "https" if config.is_https else "http",
+        # The prefix makes browsers refuse the cookie from a neighbouring host or over plain HTTP.
+        "SESSION_COOKIE_NAME": "__Host-srs" if config.is_https else "srs",
+        **{f"SESSION_COOKIE_{key}": value for key, value in cookie.items()},
+        **{f"REMEMBER_COOKIE_{key}": value for key, value in cookie.items()},
+        "SEND_FILE_MAX_AGE_DEFAULT": dt.timedelta(hours=1),
+        "WTF_CSRF_TIME_LIMIT": 12 * 3600,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        **accounts.SETTINGS,
+        "SECURITY_PASSWORD_SALT": config.secret_key,
+    }

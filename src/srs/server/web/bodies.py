@@ -1,0 +1,87 @@
+"""Request bodies that come too slowly are ended, so that they cannot hold every thread of the server.
+
+A read from a blocking socket has no end of its own. While a body is being read a timer runs; when it fires, the
+reading half of the connection is shut, the read returns, and the request is answered with 408.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.exceptions import RequestTimeout
+
+if TYPE_CHECKING:
+    import socket
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+GRACE_S = 20.0
+SLOWEST_BYTES_PER_S = 50_000
+UNKNOWN_LENGTH_BYTES = 64_000_000
+
+
+class PatientBodies:
+    """WSGI middleware: a body has ``grace_s`` seconds, and one more for each ``slowest_bytes_per_s`` of it."""
+
+    def __init__(
+        self, app: WSGIApplication, grace_s: float = GRACE_S, slowest_bytes_per_s: float = SLOWEST_BYTES_PER_S
+    ) -> None:
+        self.app = app
+        self.grace_s = grace_s
+        self.slowest_bytes_per_s = slowest_bytes_per_s
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        connection: socket.socket | None = environ.get("gunicorn.socket")
+        if connection is None or environ["REQUEST_METHOD"] in ("GET", "HEAD", "OPTIONS"):
+            return self.app(environ, start_response)
+        length = environ.get("CONTENT_LENGTH") or ""
+        length_bytes = int(length) if length.isdigit() else UNKNOWN_LENGTH_BYTES
+        patience_s = self.grace_s + length_bytes / self.slowest_bytes_per_s
+        body = _TimedBody(environ["wsgi.input"], connection, patience_s)
+        environ["wsgi.input"] = body
+        try:
+            return self.app(environ, start_response)
+        finally:
+            body.stop()
+
+
+class _TimedBody:
+    """``wsgi.input`` with a deadline that begins with the first read."""
+
+    def __init__(self, stream: Any, connection: socket.socket, patience_s: float) -> None:
+        self._stream = stream
+        self._connection = connection
+        self._timer = threading.Timer(patience_s, self._end)
+        self._timer.daemon = True
+        self._is_started = False
+        self._is_late = False
+
+    def read(self, size: int = -1) -> bytes:
+        return self._read(self._stream.read, size)
+
+    def readline(self, size: int = -1) -> bytes:
+        return self._read(self._stream.readline, size)
+
+    def _read(self, read: Callable[[int], bytes], size: int) -> bytes:
+        if not self._is_started:
+            self._is_started = True
+            self._timer.start()
+        data = read(size)
+        if self._is_late:
+            raise RequestTimeout
+        if not data:
+            self._timer.cancel()
+        return data
+
+    def stop(self) -> None:
+        """No more reading: the timer must not touch the next request of this connection."""
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self._is_late = True
+        try:
+            self._connection.shutdown(0)  # SHUT_RD
+        except OSError:
+            pass  # the client has gone by itself

@@ -1,0 +1,48 @@
+"""Files leave here only by the name of a blob, as attachments, with Range and ETag."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request, send_file
+
+from srs.game.access import Action
+from srs.server.store.submissions import submission_by_public_id
+from srs.server.web.viewer import looking_at, the_server
+
+pages = Blueprint("downloads", __name__)
+
+MEDIA_TYPES = {
+    ".zip": "application/zip",
+    ".gz": "application/gzip",
+    ".zst": "application/zstd",
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+def send_blob(sha256: str, name: str) -> Response:
+    """Send a blob as the attachment ``name``. It never changes, so it may be kept by the browser of who got it."""
+    suffix = "." + name.rsplit(".", 1)[-1].lower()
+    response = send_file(
+        the_server().store.blobs.path(sha256),
+        mimetype=MEDIA_TYPES.get(suffix, "application/octet-stream"),
+        as_attachment=True,
+        download_name=name,
+        etag=sha256,
+        conditional=True,
+        max_age=31_536_000,
+    )
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers.pop("Last-Modified", None)  # when a blob was stored says when another team sent the same bytes
+    return response
+
+
+@pages.get("/races/<slug>/submissions/<public_id>/file")
+def submitted_file(slug: str, public_id: str) -> Response:
+    """The exact bytes that were sent: for the team that sent them, and for staff."""
+    with looking_at(slug, Action.SEE_RACE) as view:
+        submission = submission_by_public_id(view.session, view.race.id, public_id)
+        view.require(Action.SEE_SUBMISSION, submission.team)
+        sha256, name = submission.sha256, submission.file_name
+    return send_blob(sha256, name or request.path.rsplit("/", 1)[-1])

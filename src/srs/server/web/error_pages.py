@@ -1,0 +1,99 @@
+"""One page for everything that can go wrong: status, title, sentence, hint, request id; never a trace or a path."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from srs.errors import SrsError
+
+log = logging.getLogger("srs.web")
+
+SENTENCES = {
+    400: ("The request was not understood", "Your browser sent something that this page does not expect."),
+    403: ("You may not do this", "This is not open to you."),
+    404: ("Not found", "There is no page at this address, or none that you may see."),
+    405: ("Not like this", "This address does not take this kind of request."),
+    408: ("Your request took too long", "It did not arrive in time, and nothing was stored."),
+    413: ("Too much was sent", "The form or the file is larger than this page accepts; nothing was stored."),
+    415: ("The request was not understood", "This page takes forms only."),
+    416: ("Not that part", "The file is shorter than the part that was asked for."),
+    429: ("Too many requests", "Please wait a little."),
+    500: ("Something went wrong", "It is our fault, and it has been recorded."),
+    503: ("Not available for a moment", "Please try again in a minute."),
+}
+STALE_FORM = "This form was too old or did not come from this site, so nothing was changed."
+RETRY_AFTER_S = 30
+
+
+def set_up(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(SrsError, _srs_error)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _srs_error(error: SrsError) -> Response:
+    if error.status >= 500:
+        log.warning("%s %s: %s", _request_id(), error.code, error.sentence)
+    response = _page(error.status, error.title, error.sentence, error.hint, error.code)
+    if error.status == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _stale_form(error: CSRFError) -> Response:
+    hint = "Go back, load the page again and send it once more."
+    return _page(400, "Please send this form again", STALE_FORM, hint, "form.stale")
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None:
+        return make_response(error.response)  # a redirect raised by a view
+    code = error.code or 500
+    title, sentence = SENTENCES.get(code, SENTENCES[500 if code >= 500 else 400])
+    response = _page(code, title, sentence)
+    for name, value in error.get_headers(request.environ):
+        if name.lower() in ("allow", "retry-after", "content-range"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("%s unexpected", _request_id(), exc_info=error)
+    title, sentence = SENTENCES[500]
+    return _page(500, title, sentence, "If it happens again, tell the staff the number below.")
+
+
+def _page(status: int, title: str, sentence: str, hint: str = "", code: str = "") -> Response:
+    page = render_template(
+        "error.html",
+        status=status,
+        title=title,
+        sentence=sentence,
+        hint=hint,
+        code=code,
+        request_id=_request_id(),
+        back=_path_of_referrer(),
+    )
+    return make_response(page, status)
+
+
+def _request_id() -> str:
+    return str(g.get("request_id", "-"))
+
+
+def _path_of_referrer() -> str:
+    """The page of this site that the request came from, as a path; ``/`` when there is none."""
+    try:
+        origin = urlsplit(request.referrer or "")
+        is_ours = origin.netloc == request.host
+    except (ValueError, HTTPException):  # no URL, or not our host
+        return "/"
+    path = origin.path if is_ours else ""
+    return path if path.startswith("/") and not path.startswith("//") else "/"

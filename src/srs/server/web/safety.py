@@ -1,0 +1,61 @@
+"""What holds for every request: its id, its host, the size of its body, CSRF, and the headers of its answer."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+
+from flask import Flask, Response, g, request
+from flask_wtf.csrf import CSRFProtect
+
+from srs.server.web.viewer import the_server
+
+csrf = CSRFProtect()
+access_log = logging.getLogger("srs.web")
+
+LONGER_BODIES = {"staff.preview_race": 256 * 1024, "staff.create_race": 256 * 1024}
+"""Forms that may send more than the usual 64 kB: a race.toml. Uploads set their own limit, from the race."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+HSTS = "max-age=31536000"
+
+
+def set_up(app: Flask) -> None:
+    """Register the hooks; before ``CSRFProtect``, which reads the body."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    g.request_id = secrets.token_hex(8)
+    g.began_s = time.monotonic()
+    if request.endpoint in LONGER_BODIES:
+        request.max_content_length = LONGER_BODIES[request.endpoint]
+        request.max_form_memory_size = LONGER_BODIES[request.endpoint]
+
+
+def _finish(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if the_server().config.is_https:
+        response.headers["Strict-Transport-Security"] = HSTS
+    response.headers["X-Request-ID"] = g.request_id
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    # The rule, not the path: paths hold one-time tokens, which do not belong in a log.
+    rule = request.url_rule.rule if request.url_rule else "(no route)"
+    spent_ms = (time.monotonic() - g.began_s) * 1000
+    access_log.info("%s %s %s %d %.0f ms", g.request_id, request.method, rule, response.status_code, spent_ms)
+    return response

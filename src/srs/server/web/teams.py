@@ -1,0 +1,124 @@
+"""Teams: mine, invitations, and every team compared with the class."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from srs.errors import InputError
+from srs.game.access import Action
+from srs.game.phases import Phase
+from srs.server.services import teams
+from srs.server.services.standings import Standing, is_final, round_standings
+from srs.server.store.rounds import Round
+from srs.server.store.teams import team_by_number
+from srs.server.web.viewer import looking_at, signed_in, the_server
+
+pages = Blueprint("teams", __name__)
+
+
+@pages.get("/races/<slug>/team")
+def mine(slug: str) -> str:
+    """My team: its members, inviting, leaving; or creating one."""
+    signed_in()
+    with looking_at(slug, Action.SEE_OWN_TEAM) as view:
+        locks_at = view.rules.joining.locks_at
+        is_locked = locks_at is not None and view.now >= locks_at
+        return render_template("teams/mine.html", view=view, locks_at=locks_at, is_locked=is_locked)
+
+
+@pages.post("/races/<slug>/team/create")
+def create(slug: str) -> AnyResponse:
+    """Make a team with me in it."""
+    number = teams.create_team(the_server().store, signed_in(), slug, request.form.get("name", ""))
+    flash(f"Your team is number {number}.", "success")
+    return redirect(url_for("teams.mine", slug=slug), 303)
+
+
+@pages.post("/races/<slug>/team/invite")
+def invite(slug: str) -> str:
+    """Make an invitation: shown once as a link, and sent where an address is given."""
+    person, store = signed_in(), the_server().store
+    email = request.form.get("email", "").strip()
+    if email and ("@" not in email or len(email) > 254 or any(character.isspace() for character in email)):
+        raise InputError("invitation.email", f"{email[:60]!r} is not an e-mail address.")
+    token = teams.invite(store, person, slug)
+    url = the_server().config.base_url + url_for("teams.invitation", token=token)
+    if email:
+        race_title, _slug, team_name = teams.describe_invitation(store, token)
+        teams.mail_invitation(store, person, email, url, team_name, race_title)
+    with looking_at(slug, Action.SEE_OWN_TEAM) as view:
+        return render_template("teams/invited.html", view=view, url=url, email=email)
+
+
+@pages.post("/races/<slug>/team/leave")
+def leave(slug: str) -> AnyResponse:
+    """Leave my team."""
+    teams.leave_team(the_server().store, signed_in(), slug)
+    flash("You have left the team.", "info")
+    return redirect(url_for("teams.mine", slug=slug), 303)
+
+
+@pages.get("/invitations/<token>")
+def invitation(token: str) -> str:
+    """Who invites to what; joining takes a press of the button."""
+    signed_in()
+    title, slug, team_name = teams.describe_invitation(the_server().store, token)
+    return render_template("teams/invitation.html", token=token, title=title, slug=slug, team_name=team_name)
+
+
+@pages.post("/invitations/<token>")
+def accept(token: str) -> AnyResponse:
+    """Join the team that invites."""
+    slug = teams.accept_invitation(the_server().store, signed_in(), token)
+    flash("Welcome to the team.", "success")
+    return redirect(url_for("teams.mine", slug=slug), 303)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A team's numbers of one round beside the medians of the class; ``None`` where there is none."""
+
+    of_round: Round
+    is_final: bool
+    standing: Standing
+    teams: int
+    median_utility: float | None
+    median_attack: float | None
+    median_total: float | None
+
+
+@pages.get("/races/<slug>/teams/<int:number>")
+def show(slug: str, number: int) -> str:
+    """One team, round by round, compared with the class."""
+    with looking_at(slug, Action.SEE_TEAM) as view:
+        team = team_by_number(view.session, view.race.id, number)
+        begun = [one for one in view.rounds if view.phase(one) in (Phase.ATTACK, Phase.CLOSED)]
+        compared = []
+        for one in begun:
+            standings = round_standings(view.session, view.race, one)
+            row = next((row for row in standings if row.team.id == team.id), None)
+            if row is not None:
+                compared.append(_compare(one, row, standings, is_final(view.session, one, view.now)))
+        return render_template("teams/show.html", view=view, team=team, compared=compared)
+
+
+def _compare(of_round: Round, row: Standing, standings: list[Standing], final: bool) -> Compared:
+    return Compared(
+        of_round=of_round,
+        is_final=final,
+        standing=row,
+        teams=len(standings),
+        median_utility=_median(one.utility for one in standings),
+        median_attack=_median(one.attack for one in standings),
+        median_total=_median(one.total for one in standings),
+    )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
