@@ -13,16 +13,17 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, url_for
 from flask_login import current_user
-from flask_security import MailUtil, RegisterFormV2, Security, UserDatastore, UserMixin, login_user
+from flask_security import MailUtil, RegisterFormV2, RoleMixin, Security, UserDatastore, UserMixin, login_user
 from flask_security.views import confirm_email
 from sqlalchemy import func, select
+from sqlalchemy.orm import Mapped, relationship
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
 from srs.server.services import sign_in
 from srs.server.store import outbox
-from srs.server.store.accounts import Role, User
+from srs.server.store.accounts import Role, User, role_of_user
 from srs.server.store.engine import Session, database_now
 from srs.server.web.viewer import the_server
 
@@ -59,15 +60,21 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class AccountRole(RoleMixin, Role):
+    """``Role`` as Flask-Security wants to see it; the same table, the same rows."""
+
+
 class Account(UserMixin, User):
     """``User`` as Flask-Security wants to see it; the same table, the same rows."""
+
+    roles: Mapped[list[AccountRole]] = relationship(secondary=role_of_user, lazy="selectin", overlaps="roles")
 
 
 class Accounts(UserDatastore):
     """Flask-Security's datastore on the session of the request."""
 
     def __init__(self) -> None:
-        super().__init__(Account, Role)
+        super().__init__(Account, AccountRole)
 
     def put(self, model: Any) -> Any:
         """Add a row to the transaction of this request."""
@@ -89,9 +96,9 @@ class Accounts(UserDatastore):
         is_wanted = func.lower(column) == str(value).lower() if case_insensitive else column == value
         return _session().scalar(select(Account).where(is_wanted))
 
-    def find_role(self, role: str) -> Role | None:
+    def find_role(self, role: str) -> AccountRole | None:
         """The role of a name."""
-        return _session().scalar(select(Role).where(Role.name == role))
+        return _session().scalar(select(AccountRole).where(AccountRole.name == role))
 
 
 def _session() -> Session:
