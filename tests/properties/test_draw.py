@@ -55,7 +55,7 @@ def least_repeats(defenders: list[int], attackers: list[int], per_team: int, ear
         bounds=(0, 1),
     )
     assert solved.success
-    return int(round(solved.fun))
+    return round(float(solved.fun))
 
 
 def test_draws_of_2_to_200_teams_are_balanced_and_repeatable() -> None:

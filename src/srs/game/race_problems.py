@@ -57,8 +57,10 @@ def shown(value: object) -> str:
         return "a list of tables"
     if isinstance(value, list):
         return _cut(f"[{', '.join(shown(item) for item in value[:_QUOTED_MAX])}]")
-    if isinstance(value, bool | str):
-        return _cut(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, str):
+        return _cut(json.dumps(value, ensure_ascii=not value.isprintable()))
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int) and abs(value) >= 10**_QUOTED_MAX:
         return "a number of more than 60 digits"
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)

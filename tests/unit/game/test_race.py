@@ -342,6 +342,13 @@ def test_what_is_no_toml_is_refused(text: str | bytes, said: str) -> None:
     assert said in line
 
 
+def test_a_quoted_value_cannot_disturb_the_page_or_the_terminal() -> None:
+    [line] = problems(HEAD.replace("A race", "x\\u202e\\u001b[31my") + OPEN + ROUND)
+    assert line == r'title: found "x\u202e\u001b[31my", expected a line of 1 to 100 characters.'
+    [line] = problems(HEAD.replace("A race", "é" * 101) + OPEN + ROUND)
+    assert line == f'title: found "{"é" * 56}..., expected a line of 1 to 100 characters.'
+
+
 def test_a_file_of_the_largest_size_is_read() -> None:
     text = HEAD + OPEN + ROUND
     assert read_rules(text + "#" * (TEXT_MAX_BYTES - len(text))) == read_rules(text)
