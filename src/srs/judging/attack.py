@@ -1,0 +1,154 @@
+"""An attack in, a verdict out: for each match the part of the test set that gives feedback, and the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from srs.errors import FileError, InputError
+from srs.game.race import RaceRules
+from srs.judging.key import MatchKey, read_key
+from srs.judging.task import AttackTask
+from srs.scoring.attack import Floats, Ints, attack_metrics, macro_auc, standing, top_shares
+from srs.scoring.intervals import intervals
+from srs.traces.archive import open_table
+from srs.traces.predictions import Predictions, prediction_columns, read_predictions
+from srs.traces.report import Problem, Report
+from srs.traces.schema import CAPTURE, SIZE, TEAM, TIME, defence_columns
+from srs.traces.tables import read_table
+
+FEEDBACK_DECIMALS: Final = 2
+# A part of a test set in which no class can be told from another says nothing: it counts as a guess.
+_GUESS_AUC: Final = 0.5
+_TEST_FILES: Final = ("test.parquet", "test.csv.zip", "test.csv")
+
+
+@dataclass(frozen=True)
+class MatchScores:
+    """What an attack reached in one match, as plain JSON values.
+
+    ``public`` holds ``auc`` and ``accuracy`` of the public traces; ``final`` every metric of the other ones, and
+    ``whole`` of all, with their ``intervals`` (``srs.scoring``). Where every trace is public, ``final`` is ``whole``.
+    """
+
+    public: dict[str, float]
+    final: dict[str, Any]
+    whole: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AttackVerdict:
+    """``matches`` has the scores by the attacked team's number; it is empty where the file is not accepted."""
+
+    accepted: bool
+    report: Report
+    matches: dict[int, MatchScores] = field(default_factory=dict)
+
+
+def judge_attack(task: AttackTask) -> AttackVerdict:
+    """Judge what a task of the server names."""
+    keys = [read_key(match.team_id, match.labels) for match in task.matches]
+    return judge_predictions(task.path, task.name, task.rules, keys)
+
+
+def judge_predictions(
+    source: Path | bytes, name: str, rules: RaceRules, keys: Sequence[MatchKey], *, seed: int = 0
+) -> AttackVerdict:
+    """Check a file against the test sets of its sender's matches and score every match in it.
+
+    ``name`` is the sender's name for the file; ``seed`` is that of the intervals. A file that cannot be read is a
+    rejected verdict, too.
+    """
+    by_team = {key.team_id: key for key in keys}
+    predictions, report = _read(source, name, rules, {team: key.capture_ids for team, key in by_team.items()})
+    if predictions is None:
+        return AttackVerdict(accepted=False, report=report)
+    scores = {team: score_match(rows, by_team[team], seed) for team, rows in predictions.matches.items()}
+    return AttackVerdict(accepted=True, report=report, matches=scores)
+
+
+def check_attack(
+    source: Path | bytes, name: str, bundle: Path, rules: RaceRules
+) -> tuple[AttackVerdict, Mapping[int, int]]:
+    """The same check offline, against the test sets in a folder: the verdict without scores, and what it knew.
+
+    ``bundle`` is one unpacked match, or holds one folder for each. The second result is the number of test traces
+    by the attacked team's number. Raises ``InputError`` where there is no test set in the folder.
+    """
+    expected = _test_ids(bundle, rules)
+    predictions, report = _read(source, name, rules, expected)
+    counts = {team: ids.size for team, ids in expected.items()}
+    return AttackVerdict(accepted=predictions is not None, report=report), counts
+
+
+def score_match(probabilities: Floats, key: MatchKey, seed: int = 0) -> MatchScores:
+    """Score one match; ``probabilities`` has a row for each of the key's traces, in its order."""
+    public, hidden = key.is_public, ~key.is_public
+    whole = _all_metrics(probabilities, key.classes, seed)
+    final = whole if public.all() else _all_metrics(probabilities[hidden], key.classes[hidden], seed)
+    return MatchScores(score_public(probabilities[public], key.classes[public]), final, whole)
+
+
+def score_public(probabilities: Floats, classes: Ints) -> dict[str, float]:
+    """AUC and accuracy alone; those of a guess where there is no trace."""
+    if not classes.size:
+        return {"auc": _GUESS_AUC, "accuracy": 1.0 / probabilities.shape[1]}
+    auc = macro_auc(probabilities, classes)
+    # fsum, so that the order of the traces cannot be seen in the last bit.
+    shares = math.fsum(top_shares(standing(probabilities, classes), 1).tolist())
+    return {"auc": _GUESS_AUC if auc is None else auc, "accuracy": shares / classes.size}
+
+
+def public_feedback(scores: MatchScores) -> dict[str, float]:
+    """All that a team may see of its attack before the round closes: AUC and accuracy, to two decimals."""
+    return {name: round(scores.public[name], FEEDBACK_DECIMALS) for name in ("auc", "accuracy")}
+
+
+def _all_metrics(probabilities: Floats, classes: Ints, seed: int) -> dict[str, Any]:
+    metrics: dict[str, Any] = dict(attack_metrics(probabilities, classes))
+    if metrics["auc"] is None:
+        metrics["auc"] = _GUESS_AUC
+    return metrics | {"intervals": dict(intervals(probabilities, classes, seed))}
+
+
+def _read(
+    source: Path | bytes, name: str, rules: RaceRules, expected: Mapping[int, Ints]
+) -> tuple[Predictions | None, Report]:
+    try:
+        return read_predictions(source, name, rules, expected)
+    except FileError as error:
+        return None, Report((Problem(error.code, error.sentence, hint=error.hint),))
+
+
+def _test_ids(bundle: Path, rules: RaceRules) -> dict[int, Ints]:
+    """The test ids of each match in a folder, by the attacked team's number."""
+    folders = [bundle, *sorted(path for path in bundle.glob("*") if path.is_dir())]
+    candidates = ([folder / name for name in _TEST_FILES] for folder in folders)
+    files = [found[0] for paths in candidates if (found := [path for path in paths if path.is_file()])]
+    if not files:
+        raise InputError(
+            "bundle.no-test-set",
+            f"There is no test.csv.zip or test.parquet in {bundle} or in a folder inside it.",
+            hint="Download and unpack the bundle of a match there.",
+        )
+    ids: dict[int, Ints] = {}
+    for file in files:
+        ids |= _ids_of(file, rules)
+    return ids
+
+
+def _ids_of(file: Path, rules: RaceRules) -> dict[int, Ints]:
+    of_defence, of_attack = defence_columns(rules), prediction_columns(rules)
+    columns = {TEAM: of_attack[TEAM], CAPTURE: of_attack[CAPTURE], SIZE: of_defence[SIZE], TIME: of_defence[TIME]}
+    size_max_bytes = rules.traces.unpacked_max_mb * 1_000_000
+    opened = open_table(file, file.name, packed_max_bytes=size_max_bytes, unpacked_max_bytes=size_max_bytes)
+    table = read_table(opened, columns)
+    if isinstance(table, Report):
+        raise InputError("bundle.test-set", f"{file} is not the test set of a match: {table.problems[0].sentence}")
+    traces = table.select(TEAM, CAPTURE).unique()
+    return {team: traces.filter(team_id=team)[CAPTURE].to_numpy().astype(np.int64) for team in traces[TEAM].unique()}
