@@ -53,9 +53,10 @@ class CeleryBell:
         """Announce jobs; a broker that is away costs at most about a second, and nothing is raised."""
         if time.monotonic() < self._silent_until:
             return
+        waiting = list(job_ids)
         try:
             with self._app.producer_or_acquire() as producer:
-                for job_id in job_ids:
+                for job_id in waiting[self._already_announced(producer, len(waiting)) :]:
                     self._app.send_task(
                         TASK,
                         (job_id,),
@@ -73,8 +74,8 @@ class CeleryBell:
         """Messages that need not be sent by a sweep: without this each would add all that wait once more."""
         if waiting < 2:
             return 0
-        queue = self._app.amqp.queues[QUEUE].bind(producer.channel)
-        return int(queue.queue_declare().message_count)
+        declared = producer.channel.queue_declare(queue=QUEUE, durable=True, auto_delete=False)
+        return int(declared.message_count)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -107,6 +108,7 @@ def celery_app(broker_url: str, *, for_requests: bool = True) -> Celery:
 
 
 def _short_steps(broker_url: str) -> dict[str, Any]:
+    once = {"max_retries": 0, "interval_start": 0}
     if broker_url.startswith("amqp"):
-        return {"read_timeout": PATIENCE_S, "write_timeout": PATIENCE_S}
-    return {"socket_connect_timeout": PATIENCE_S, "socket_timeout": PATIENCE_S}
+        return {**once, "read_timeout": PATIENCE_S, "write_timeout": PATIENCE_S}
+    return {**once, "socket_connect_timeout": PATIENCE_S, "socket_timeout": PATIENCE_S}

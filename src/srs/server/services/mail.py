@@ -114,4 +114,5 @@ def _smtp_deliverer(url: str) -> Deliver:
 
 def _print(message: EmailMessage) -> None:
     body = message.get_content()
-    print(f"--- mail to {message['To']}: {message['Subject']}\n{body}---", file=sys.stderr, flush=True)
+    sys.stderr.write(f"--- mail to {message['To']}: {message['Subject']}\n{body}---\n")
+    sys.stderr.flush()

@@ -1,0 +1,70 @@
+"""What must be done again and again, by whoever notices first: sweep jobs, advance rounds, send mail, clean up.
+
+Any number of processes may tend one installation; each duty is safe against the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from srs.server.bootstrap import Server
+from srs.server.services.jobs import sweep
+from srs.server.services.mail import deliverer, send_due_mail
+from srs.server.services.rounds import advance
+from srs.server.services.storage import sweep_blobs
+
+CLEAN_S = 3600.0
+
+_log = logging.getLogger(__name__)
+
+
+def tend_until(server: Server, asked: Event) -> None:
+    """Do every duty each ``sweep_s`` seconds, and clean up each hour, until the end is asked for."""
+    clean_at = time.monotonic()
+    while not asked.wait(server.config.sweep_s):
+        tend_once(server)
+        if time.monotonic() >= clean_at:
+            clean_at = time.monotonic() + CLEAN_S
+            _in_peace(server, clean_up)
+
+
+def tend_once(server: Server) -> None:
+    """Do every duty once; the trouble of one does not keep the others from being done."""
+    for duty in (_sweep, _advance, _send_mail):
+        _in_peace(server, duty)
+
+
+def clean_up(server: Server) -> None:
+    """Remove blobs that nothing refers to, and what killed workers left, once both are an hour old."""
+    sweep_blobs(server.store)
+    before = time.time() - CLEAN_S
+    for folder in _stale(server.config.data / "work", before):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stale(root: Path, before: float) -> list[Path]:
+    return [folder for folder in root.glob("*") if folder.stat().st_mtime < before]
+
+
+def _sweep(server: Server) -> None:
+    sweep(server.store, server.bell, server.config.crashes_max)
+
+
+def _advance(server: Server) -> None:
+    advance(server.store, server.bell)
+
+
+def _send_mail(server: Server) -> None:
+    send_due_mail(server.store, server.config, deliverer(server.config))
+
+
+def _in_peace(server: Server, duty: Callable[[Server], None]) -> None:
+    try:
+        duty(server)
+    except Exception:  # noqa: BLE001  (a tender that ends with its first trouble would lose the rest)
+        _log.exception("%s", duty.__name__.lstrip("_"))

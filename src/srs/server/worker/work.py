@@ -1,0 +1,165 @@
+"""One turn of a worker: claim a job, judge it in the jail while its lease is kept, finish it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import getpid
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread, Timer
+from typing import assert_never
+
+from srs.errors import SrsError
+from srs.judging.attack import AttackVerdict
+from srs.judging.bundle import Bundle
+from srs.judging.defence import Verdict
+from srs.judging.task import BundleTask, Task
+from srs.server.bootstrap import Server
+from srs.server.services.evaluations import (
+    finish_attack,
+    finish_bundle,
+    finish_defence,
+    load_task,
+    reject_too_costly,
+)
+from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back
+from srs.server.worker import jail, results
+from srs.server.worker.jail import Ending, Outcome
+
+GRACE_S = 20.0
+"""From the wish to end until an unfinished judgement is given back."""
+IDLE_S = 0.25
+"""Between two looks for work where no bell rings."""
+TROUBLE_S = 2.0
+"""Before the next try where the database is away."""
+
+_log = logging.getLogger(__name__)
+
+
+class Shutdown:
+    """The wish to end: first no new claim, then (``GRACE_S`` later) what is unfinished is given back."""
+
+    def __init__(self) -> None:
+        self.asked = Event()
+        self.overdue = Event()
+
+    def ask(self) -> None:
+        """Wish to end. May be called from a signal handler, and again."""
+        if not self.asked.is_set():
+            self.asked.set()
+            timer = Timer(GRACE_S, self.overdue.set)
+            timer.daemon = True
+            timer.start()
+
+    def on_signals(self) -> None:
+        """Let SIGTERM ask; the terminal's interrupt is for whoever started this process."""
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self.ask())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def worker_name(part: str) -> str:
+    """How this worker is called in the database."""
+    return f"{socket.gethostname()[:60]}/{getpid()}/{part}"
+
+
+def work_until(server: Server, name: str, shutdown: Shutdown) -> None:
+    """Work off what waits, look again every ``IDLE_S``, until the shutdown is asked for."""
+    while not shutdown.asked.is_set():
+        try:
+            if not work_once(server, name, shutdown):
+                shutdown.asked.wait(IDLE_S)
+        except SrsError as error:
+            _log.warning("no work for a moment: %s", error)
+            shutdown.asked.wait(TROUBLE_S)
+
+
+def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
+    """Claim and judge one job; ``False`` when none waits. Raises ``Unavailable`` without a database."""
+    if shutdown.asked.is_set():
+        return False
+    config = server.config
+    claim = claim_next(server.store, name, config.lease_s, config.crashes_max)
+    if claim is None:
+        return False
+    with _folder(config.data) as folder, _kept_lease(server, claim, shutdown) as end:
+        try:
+            task = load_task(server.store, claim)
+            outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end)
+            _finish(server, claim, task, outcome, folder)
+        except Exception:  # noqa: BLE001  (whatever it was, it is this job's crash and staff read it)
+            _log.exception("job %d", claim.job_id)
+            give_back(server.store, claim, traceback.format_exc())
+    return True
+
+
+def _finish(server: Server, claim: Claim, task: Task, outcome: Outcome, folder: Path) -> None:
+    match outcome.ending:
+        case Ending.DONE:
+            _publish(server, claim, results.read(task, folder), folder)
+        case Ending.STOPPED:
+            give_back(server.store, claim, "", crashed=False)
+        case Ending.TOO_COSTLY if not isinstance(task, BundleTask):
+            reject_too_costly(server.store, claim, _too_costly(outcome))
+        case Ending.TOO_COSTLY | Ending.CRASHED:
+            give_back(server.store, claim, outcome.detail)
+        case _:
+            assert_never(outcome.ending)
+
+
+def _too_costly(outcome: Outcome) -> str:
+    used = outcome.detail.strip().splitlines()[-1]
+    return f"Judging this file was ended ({used}): it needs far more than any honest file of this race does."
+
+
+def _publish(server: Server, claim: Claim, result: results.Result, folder: Path) -> None:
+    match result:
+        case Verdict():
+            finish_defence(server.store, claim, result, folder)
+        case AttackVerdict():
+            finish_attack(server.store, claim, result)
+        case Bundle():
+            finish_bundle(server.store, claim, result, folder)
+        case _:
+            assert_never(result)
+
+
+@contextmanager
+def _folder(data: Path) -> Iterator[Path]:
+    """A fresh folder beside the blobs; what a killed worker leaves there, the storage sweep removes."""
+    (data / "work").mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=data / "work", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _kept_lease(server: Server, claim: Claim, shutdown: Shutdown) -> Iterator[Event]:
+    """Extend a lease during the block; the event is set when the job is no longer mine, or time is up."""
+    end, done = Event(), Event()
+    keeper = Thread(target=_keep_lease, args=(server, claim, shutdown, end, done), daemon=True)
+    keeper.start()
+    try:
+        yield end
+    finally:
+        done.set()
+        keeper.join()
+
+
+def _keep_lease(server: Server, claim: Claim, shutdown: Shutdown, end: Event, done: Event) -> None:
+    every_s = server.config.lease_s / 3
+    next_at = time.monotonic() + every_s
+    while not done.wait(min(every_s, 0.2)):
+        if shutdown.overdue.is_set():
+            end.set()
+        elif time.monotonic() >= next_at and not end.is_set():
+            next_at = time.monotonic() + every_s
+            try:
+                if not extend_lease(server.store, claim, server.config.lease_s):
+                    end.set()
+            except SrsError as error:  # the fence decides in the end; until then the work may go on
+                _log.warning("lease of job %d not extended: %s", claim.job_id, error)
