@@ -38,9 +38,18 @@ def grouped(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
+def plural(noun: str) -> str:
+    """More than one of it: cells, classes, queries."""
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
 def counted(number: int, noun: str) -> str:
     """A number and its noun, in the plural where it must be: ``1 trace``, ``1 234 traces``."""
-    return f"{grouped(number)} {noun}" if number == 1 else f"{grouped(number)} {noun}s"
+    return f"{grouped(number)} {noun if number == 1 else plural(noun)}"
 
 
 def listed(items: Iterable[object], most: int = 10) -> str:
