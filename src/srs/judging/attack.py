@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
+import polars as pl
 
 from srs.errors import FileError, InputError
 from srs.game.race import RaceRules
 from srs.judging.key import MatchKey, read_key
 from srs.judging.task import AttackTask
-from srs.scoring.attack import Floats, Ints, attack_metrics, macro_auc, standing, top_shares
+from srs.scoring.attack import Floats, Ints, attack_metrics, macro_auc, standing, top_accuracy
 from srs.scoring.intervals import intervals
 from srs.traces.archive import open_table
-from srs.traces.predictions import Predictions, prediction_columns, read_predictions
+from srs.traces.predictions import prediction_columns, read_predictions
 from srs.traces.report import Problem, Report
 from srs.traces.schema import CAPTURE, SIZE, TEAM, TIME, defence_columns
 from srs.traces.tables import read_table
@@ -43,10 +42,13 @@ class MatchScores:
 
 @dataclass(frozen=True)
 class AttackVerdict:
-    """``matches`` has the scores by the attacked team's number; it is empty where the file is not accepted."""
+    """What became of a file. By the attacked team's number: ``traces``, how many each match in the file has, and
+    ``matches``, their scores. Both are empty where the file is not accepted.
+    """
 
     accepted: bool
     report: Report
+    traces: dict[int, int] = field(default_factory=dict)
     matches: dict[int, MatchScores] = field(default_factory=dict)
 
 
@@ -65,25 +67,18 @@ def judge_predictions(
     rejected verdict, too.
     """
     by_team = {key.team_id: key for key in keys}
-    predictions, report = _read(source, name, rules, {team: key.capture_ids for team, key in by_team.items()})
-    if predictions is None:
-        return AttackVerdict(accepted=False, report=report)
-    scores = {team: score_match(rows, by_team[team], seed) for team, rows in predictions.matches.items()}
-    return AttackVerdict(accepted=True, report=report, matches=scores)
+    verdict, rows = _read(source, name, rules, {team: key.capture_ids for team, key in by_team.items()})
+    scores = {team: score_match(probabilities, by_team[team], seed) for team, probabilities in rows.items()}
+    return replace(verdict, matches=scores)
 
 
-def check_attack(
-    source: Path | bytes, name: str, bundle: Path, rules: RaceRules
-) -> tuple[AttackVerdict, Mapping[int, int]]:
-    """The same check offline, against the test sets in a folder: the verdict without scores, and what it knew.
+def check_attack(source: Path | bytes, name: str, bundle: Path, rules: RaceRules) -> AttackVerdict:
+    """The same check offline, against the test sets in a folder: the verdict without scores.
 
-    ``bundle`` is one unpacked match, or holds one folder for each. The second result is the number of test traces
-    by the attacked team's number. Raises ``InputError`` where there is no test set in the folder.
+    ``bundle`` is one unpacked match, or holds one folder for each. Raises ``InputError`` where there is no test set
+    in the folder, or one that cannot be read.
     """
-    expected = _test_ids(bundle, rules)
-    predictions, report = _read(source, name, rules, expected)
-    counts = {team: ids.size for team, ids in expected.items()}
-    return AttackVerdict(accepted=predictions is not None, report=report), counts
+    return _read(source, name, rules, _test_ids(bundle, rules))[0]
 
 
 def score_match(probabilities: Floats, key: MatchKey, seed: int = 0) -> MatchScores:
@@ -99,9 +94,8 @@ def score_public(probabilities: Floats, classes: Ints) -> dict[str, float]:
     if not classes.size:
         return {"auc": _GUESS_AUC, "accuracy": 1.0 / probabilities.shape[1]}
     auc = macro_auc(probabilities, classes)
-    # fsum, so that the order of the traces cannot be seen in the last bit.
-    shares = math.fsum(top_shares(standing(probabilities, classes), 1).tolist())
-    return {"auc": _GUESS_AUC if auc is None else auc, "accuracy": shares / classes.size}
+    accuracy = top_accuracy(standing(probabilities, classes), 1)
+    return {"auc": _GUESS_AUC if auc is None else auc, "accuracy": accuracy}
 
 
 def public_feedback(scores: MatchScores) -> dict[str, float]:
@@ -118,11 +112,16 @@ def _all_metrics(probabilities: Floats, classes: Ints, seed: int) -> dict[str, A
 
 def _read(
     source: Path | bytes, name: str, rules: RaceRules, expected: Mapping[int, Ints]
-) -> tuple[Predictions | None, Report]:
+) -> tuple[AttackVerdict, Mapping[int, Floats]]:
+    """The verdict, without scores, and the probabilities of each match in the file."""
     try:
-        return read_predictions(source, name, rules, expected)
+        predictions, report = read_predictions(source, name, rules, expected)
     except FileError as error:
-        return None, Report((Problem(error.code, error.sentence, hint=error.hint),))
+        predictions, report = None, Report((Problem(error.code, error.sentence, hint=error.hint),))
+    if predictions is None:
+        return AttackVerdict(accepted=False, report=report), {}
+    traces = {team: len(rows) for team, rows in predictions.matches.items()}
+    return AttackVerdict(accepted=True, report=report, traces=traces), predictions.matches
 
 
 def _test_ids(bundle: Path, rules: RaceRules) -> dict[int, Ints]:
@@ -146,9 +145,12 @@ def _ids_of(file: Path, rules: RaceRules) -> dict[int, Ints]:
     of_defence, of_attack = defence_columns(rules), prediction_columns(rules)
     columns = {TEAM: of_attack[TEAM], CAPTURE: of_attack[CAPTURE], SIZE: of_defence[SIZE], TIME: of_defence[TIME]}
     size_max_bytes = rules.traces.unpacked_max_mb * 1_000_000
-    opened = open_table(file, file.name, packed_max_bytes=size_max_bytes, unpacked_max_bytes=size_max_bytes)
-    table = read_table(opened, columns)
+    try:
+        opened = open_table(file, file.name, packed_max_bytes=size_max_bytes, unpacked_max_bytes=size_max_bytes)
+        table = read_table(opened, columns)
+    except FileError as error:
+        raise InputError("bundle.test-set", f"{file} is not the test set of a match: {error}") from error
     if isinstance(table, Report):
-        raise InputError("bundle.test-set", f"{file} is not the test set of a match: {table.problems[0].sentence}")
-    traces = table.select(TEAM, CAPTURE).unique()
-    return {team: traces.filter(team_id=team)[CAPTURE].to_numpy().astype(np.int64) for team in traces[TEAM].unique()}
+        raise InputError("bundle.test-set", f"{file} is not the test set of a match: {table.problems[0]}")
+    ids = table.group_by(TEAM).agg(pl.col(CAPTURE).cast(pl.Int64).unique())
+    return {team: captures.to_numpy() for team, captures in zip(ids[TEAM], ids[CAPTURE], strict=True)}

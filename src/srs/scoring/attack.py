@@ -126,9 +126,14 @@ def standing(probabilities: Floats, truth: Ints) -> Standing:
 def top_shares(where: Standing, k: int) -> Floats:
     """For each trace the chance, in [0, 1], that its true class is among the first k when ties are broken fairly.
 
-    A uniform row gives exactly k / K; the mean over traces is the top-k accuracy (k = 1: the accuracy).
+    A uniform row gives exactly k / K.
     """
     return np.clip((k - where.above) / where.level, 0.0, 1.0)
+
+
+def top_accuracy(where: Standing, k: int) -> float:
+    """Mean of ``top_shares``: the accuracy (k = 1) or top-k accuracy, equal to the bit in any order of traces."""
+    return math.fsum(top_shares(where, k).tolist()) / where.level.size
 
 
 def confusion_matrix(probabilities: Floats, truth: Ints) -> Floats:
@@ -162,10 +167,10 @@ def attack_metrics(probabilities: Floats, truth: Ints) -> AttackMetrics:
     return AttackMetrics(
         traces=truth.size,
         auc=_mean_defined(aucs),
-        accuracy=float(top_shares(where, 1).mean()),
-        top_3=float(top_shares(where, 3).mean()),
-        top_5=float(top_shares(where, 5).mean()),
-        top_10=float(top_shares(where, 10).mean()),
+        accuracy=top_accuracy(where, 1),
+        top_3=top_accuracy(where, 3),
+        top_5=top_accuracy(where, 5),
+        top_10=top_accuracy(where, 10),
         mean_rank=float((where.above + (where.level + 1) / 2.0).mean()),
         log_loss=float(-np.log(np.maximum(own, np.finfo(np.float64).eps)).mean()),
         bits_leaked=float(math.log2(classes) + np.log2(mixed).mean()),
