@@ -20,7 +20,7 @@ STARTS_AT = dt.datetime(2027, 4, 13, 6, 0, tzinfo=dt.UTC)
 
 PHASE = dt.timedelta(days=1)
 PAUSE = dt.timedelta(hours=1)
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
 
 
 def race_toml(
@@ -101,7 +101,9 @@ def populate(store: Store, toml: str | None = None, *, at: dt.datetime | None = 
     """Make the race and everybody in it. The clock shows one hour into the first defence phase, or ``at``."""
     set_clock(store, at or STARTS_AT + dt.timedelta(hours=1))
     dana = add_person(store, "Dana", staff=True)
-    ada, ben, cleo, nils, paul, zoe = (add_person(store, name) for name in ("Ada", "Ben", "Cleo", "Nils", "Paul", "Zoe"))
+    ada, ben, cleo, nils, paul, zoe = (
+        add_person(store, name) for name in ("Ada", "Ben", "Cleo", "Nils", "Paul", "Zoe")
+    )
     slug = races.create_race(store, dana, toml or race_toml())
     for person in (ada, ben, cleo, nils, zoe):
         races.join(store, person, slug)

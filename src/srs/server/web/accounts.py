@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
+from srs.errors import NotFound
 from srs.server.services import sign_in
 from srs.server.store import outbox
 from srs.server.store.accounts import Role, User, role_of_user
@@ -64,10 +65,12 @@ class AccountRole(RoleMixin, Role):
     """``Role`` as Flask-Security wants to see it; the same table, the same rows."""
 
 
-class Account(UserMixin, User):
+class Account(UserMixin, User):  # type: ignore[misc]  # two ways to say datetime
     """``User`` as Flask-Security wants to see it; the same table, the same rows."""
 
-    roles: Mapped[list[AccountRole]] = relationship(secondary=role_of_user, lazy="selectin", overlaps="roles")
+    roles: Mapped[list[AccountRole]] = relationship(  # type: ignore[assignment]
+        secondary=role_of_user, lazy="selectin", overlaps="roles"
+    )
 
 
 class Accounts(UserDatastore):
@@ -93,12 +96,15 @@ class Accounts(UserDatastore):
         """The account with the one given attribute."""
         [(name, value)] = kwargs.items()
         column = getattr(Account, name)
-        is_wanted = func.lower(column) == str(value).lower() if case_insensitive else column == value
-        return _session().scalar(select(Account).where(is_wanted))
+        is_wanted: Any = func.lower(column) == str(value).lower() if case_insensitive else column == value
+        found: Account | None = _session().scalar(select(Account).where(is_wanted))
+        return found
 
     def find_role(self, role: str) -> AccountRole | None:
         """The role of a name."""
-        return _session().scalar(select(AccountRole).where(AccountRole.name == role))
+        is_wanted: Any = AccountRole.name == role
+        found: AccountRole | None = _session().scalar(select(AccountRole).where(is_wanted))
+        return found
 
 
 def _session() -> Session:
@@ -139,10 +145,10 @@ class OutboxMail(MailUtil):
         template: str,
         subject: str,
         recipient: str | tuple[str, str],
-        sender: str | tuple[str, str],
+        sender: str | tuple[str, str],  # noqa: ARG002  (the signature is Flask-Security's)
         body: str | None,
-        html: str | None,
-        **kwargs: Any,
+        html: str | None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> None:
         """Queue one plain-text mail."""
         session = _session()
@@ -188,8 +194,7 @@ def _ask_to_confirm(token: str) -> str:
 @pages.post("/confirm/<token>")
 def confirm(token: str) -> AnyResponse:
     """Confirm the address that a mail was sent to."""
-    answer: AnyResponse = confirm_email(token)
-    return answer
+    return current_app.make_response(confirm_email(token))
 
 
 @pages.get("/sign-in/<token>")
@@ -203,7 +208,10 @@ def sign_in_once(token: str) -> AnyResponse:
     """Sign in by a one-time link."""
     user_id = sign_in.use_sign_in_link(the_server().store, token)
     accounts: Accounts = current_app.extensions["security"].datastore
-    login_user(accounts.find_user(id=user_id))
+    account = accounts.find_user(id=user_id)
+    if account is None:
+        raise NotFound("sign-in.account", "This account does not exist any more.")
+    login_user(account)
     return redirect(url_for("home.index"), 303)
 
 

@@ -6,6 +6,8 @@ reading half of the connection is shut, the read returns, and the request is ans
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -13,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.exceptions import RequestTimeout
 
 if TYPE_CHECKING:
-    import socket
-
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 GRACE_S = 20.0
@@ -33,6 +33,7 @@ class PatientBodies:
         self.slowest_bytes_per_s = slowest_bytes_per_s
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request, its body watched."""
         connection: socket.socket | None = environ.get("gunicorn.socket")
         if connection is None or environ["REQUEST_METHOD"] in ("GET", "HEAD", "OPTIONS"):
             return self.app(environ, start_response)
@@ -81,7 +82,5 @@ class _TimedBody:
 
     def _end(self) -> None:
         self._is_late = True
-        try:
-            self._connection.shutdown(0)  # SHUT_RD
-        except OSError:
-            pass  # the client has gone by itself
+        with contextlib.suppress(OSError):  # the client has gone by itself
+            self._connection.shutdown(socket.SHUT_RD)

@@ -47,7 +47,7 @@ def _srs_error(error: SrsError) -> Response:
     return response
 
 
-def _stale_form(error: CSRFError) -> Response:
+def _stale_form(_error: CSRFError) -> Response:
     hint = "Go back, load the page again and send it once more."
     return _page(400, "Please send this form again", STALE_FORM, hint, "form.stale")
 

@@ -24,7 +24,7 @@ from srs.server.store.scores import (
 )
 from srs.server.store.submissions import ATTACK, DEFENCE, submission_by_public_id, submissions_of_team
 from srs.server.web.home import examples
-from srs.server.web.safety import csrf
+from srs.server.web.safety import checks_its_own_token
 from srs.server.web.uploads import UploadForm, drain
 from srs.server.web.viewer import RaceView, looking_at, signed_in, the_server
 from srs.traces.report import Report
@@ -55,7 +55,9 @@ def defence(slug: str) -> str:
     signed_in()
     with looking_at(slug, Action.SEE_OWN_TEAM) as view:
         sent = submissions_of_team(view.session, view.team.id, DEFENCE) if view.team else []
-        counting = {score.submission_id for one in view.rounds for score in latest_defences(view.session, one.id).values()}
+        counting = {
+            score.submission_id for one in view.rounds for score in latest_defences(view.session, one.id).values()
+        }
         return render_template(
             "submissions/defence.html",
             view=view,
@@ -118,17 +120,17 @@ def feedback(score: AttackScore, *, final: bool) -> dict[str, float]:
 
 
 @pages.post("/races/<slug>/defence")
-@csrf.exempt  # the token is checked while the body is read, before the file is stored
+@checks_its_own_token
 def send_defence(slug: str) -> AnyResponse:
     """Receive a defence."""
-    return _receive_file(slug, DEFENCE)
+    return _receive_file(slug, "defence")
 
 
 @pages.post("/races/<slug>/attack")
-@csrf.exempt  # as above
+@checks_its_own_token
 def send_attack(slug: str) -> AnyResponse:
     """Receive an attack."""
-    return _receive_file(slug, ATTACK)
+    return _receive_file(slug, "attack")
 
 
 def _receive_file(slug: str, kind: Kind) -> AnyResponse:
