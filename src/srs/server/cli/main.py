@@ -1,0 +1,145 @@
+"""``srs-server``: the commands of whoever runs an installation. Settings come from ``SRS_*`` variables.
+
+Exit status: 0 done, 1 not done (one sentence says why), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srs.errors import SrsError
+from srs.server.bootstrap import Server, open_server
+from srs.server.cli import race, supervise
+from srs.server.config import Config, read_config
+from srs.server.services import sign_in, storage
+from srs.server.store.migrations import migrate as migrate_database
+from srs.server.worker import celery_worker
+
+
+class Commands(click.Group):
+    """A group whose commands end with one sentence instead of a stack trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except SrsError as error:
+            click.echo(f"{error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="srs", prog_name="srs-server")
+def main() -> None:
+    """Run Secret Race Strolling: the site, its workers, its races."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("alembic", "celery.worker.strategy"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Server]:
+    """The migrated installation of this command."""
+    migrate_database(config)
+    server = open_server(config)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option(
+    "--web-processes", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes that serve pages."
+)
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 64),
+    help="Processes that judge files; none of them with SRS_BROKER_URL.",
+)
+def run(host: str, port: int, web_processes: int, workers: int) -> None:
+    """Serve the site and judge what is uploaded, on this machine.
+
+    With SRS_BROKER_URL the judging is left to `srs-server worker`.
+    """
+    config = read_config()
+    migrate_database(config)
+    parts = supervise.parts(config, host, port, web_processes, 0 if config.broker_url else workers)
+    click.echo(f"Secret Race Strolling serves {config.base_url} on http://{host}:{port} (Ctrl-C ends it).")
+    sys.exit(supervise.run(parts))
+
+
+@main.command()
+@click.option("-c", "--concurrency", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at once.")
+def worker(concurrency: int) -> None:
+    """Judge what the broker of SRS_BROKER_URL announces, until SIGTERM."""
+    config = read_config()
+    if not config.broker_url:
+        raise click.UsageError("SRS_BROKER_URL is not set. Without a broker, `srs-server run` has a worker of its own.")
+    with opened(config) as server:
+        sys.exit(celery_worker.serve(server, concurrency))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the tables of this version (every command does so when it starts)."""
+    before, after = migrate_database(read_config())
+    if before == after:
+        click.echo(f"The database is up to date (revision {after}).")
+    else:
+        click.echo(f"The database went from revision {before or 'nothing'} to {after}.")
+
+
+main.add_command(race.race)
+
+
+@main.group()
+def user() -> None:
+    """Accounts."""
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--name", default="", help="How the person is shown.")
+@click.option("--staff", is_flag=True, help="Give the staff role: create races, see everything.")
+def add_user(email: str, name: str, staff: bool) -> None:
+    """Make an account, or give an existing one the staff role; print a link that signs in, once."""
+    config = read_config()
+    with opened(config) as server:
+        user_id = sign_in.add_user(server.store, email, name, staff=staff)
+        token = sign_in.make_sign_in_link(server.store, user_id)
+    click.echo(f"{config.base_url}/sign-in/{token}")
+    click.echo("This link signs in once, within 24 hours.", err=True)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Write everything (database and files) into one FILE, while the site runs."""
+    config = read_config()
+    with opened(config) as server:
+        contents = storage.backup(server.store, config, file)
+    click.echo(f"{file}: {contents.rows} rows, {contents.blobs} files, {contents.size_bytes / 1e6:.1f} MB.")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def restore(file: Path) -> None:
+    """Bring a backup FILE into an empty installation, on either database."""
+    contents = storage.restore(read_config(), file)
+    click.echo(f"Restored and verified: {contents.rows} rows, {contents.blobs} files.")
+
+
+if __name__ == "__main__":
+    main()

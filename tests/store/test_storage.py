@@ -1,0 +1,248 @@
+"""Backup and restore: from either database into either, everything or nothing, never over what is there."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import os
+import tarfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, select
+
+from installations import make_config
+from servers import Postgres
+from small_race import SmallRace, make_small_race
+from srs.errors import FileError, InputError, NotFound, StateError
+from srs.server.config import Config
+from srs.server.services import sign_in, storage
+from srs.server.store import jobs
+from srs.server.store.dump import dump_table, snapshot, tables
+from srs.server.store.engine import Store, database_now
+from srs.server.store.matches import Match
+from srs.server.store.submissions import DEFENCE, Submission
+
+OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
+
+
+def everything(store: Store) -> dict[str, list[str]]:
+    with snapshot(store) as session:
+        return {table.name: list(dump_table(session, table)) for table in tables()}
+
+
+@pytest.fixture
+def played(store: Store) -> SmallRace:
+    race = make_small_race(store, OPEN_AT)
+    race.send(race.ada, "defence", b"one file", "the-first-key")
+    race.send(race.cleo, "defence", b"another file", "the-second-key")
+    return race
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) -> Config:
+    """An empty place to restore into, not even migrated."""
+    data = tmp_path / "other"
+    if request.param == "sqlite":
+        return make_config(data, f"sqlite:///{data / 'srs.sqlite'}")
+    return make_config(data, postgres.url(postgres.create()))
+
+
+@pytest.fixture
+def taken(played: SmallRace, config: Config, tmp_path: Path) -> Path:
+    path = tmp_path / "taken.tar"
+    storage.backup(played.store, config, path)
+    return path
+
+
+def rewritten(path: Path, change: dict[str, bytes | None]) -> Path:
+    """A copy of a backup with other contents for some members (``None``: without it)."""
+    copy = path.with_name("rewritten.tar")
+    with tarfile.open(path) as source, tarfile.open(copy, "w") as target:
+        for member in source:
+            file = source.extractfile(member)
+            assert file is not None
+            data = change.get(member.name, file.read())
+            if data is not None:
+                member.size = len(data)
+                target.addfile(member, io.BytesIO(data))
+    return copy
+
+
+def test_every_row_and_every_blob_comes_back(played: SmallRace, config: Config, other: Config, tmp_path: Path) -> None:
+    """R11's heart: from either database into either."""
+    path = tmp_path / "backup.tar"
+    written = storage.backup(played.store, config, path)
+    assert path.stat().st_mode & 0o077 == 0
+    restored = storage.restore(other, path)
+    assert (restored.rows, restored.blobs) == (written.rows, written.blobs)
+    assert written.blobs == 2
+    again = Store(other)
+    try:
+        assert everything(again) == everything(played.store)
+        with again.read() as session:
+            names = session.scalars(select(Submission.sha256).order_by(Submission.id)).all()
+            contents = [again.blobs.path(name).read_bytes() for name in names]
+        assert contents == [b"one file", b"another file"]
+        sign_in.add_user(again, "new@example.org")  # numbers go on after the restored ones
+    finally:
+        again.close()
+
+
+def test_a_backup_sees_one_moment(played: SmallRace, config: Config, tmp_path: Path) -> None:
+    """Rows that are written while a backup is taken are in it wholly or not at all."""
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            played.send(played.ada if number % 2 else played.cleo, "defence", b"x%d" % number, f"live-key-{number}")
+            with played.store.work() as session:  # makes room in the day's quota
+                for job in session.scalars(select(jobs.Job).where(jobs.Job.state == jobs.QUEUED)):
+                    job.state, job.finished_at = jobs.PARKED, database_now(session)
+                    job.submission.received_at -= dt.timedelta(days=2)  # type: ignore[union-attr]
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(5):
+            time.sleep(0.05)
+            path = tmp_path / f"{number}.tar"
+            storage.backup(played.store, config, path)
+            with tarfile.open(path) as archive:
+                rows = {
+                    name: [json.loads(line) for line in archive.extractfile(f"tables/{name}.jsonl")]  # type: ignore[union-attr]
+                    for name in ("submission", "job")
+                }
+                blobs = {name.removeprefix("blobs/") for name in archive.getnames() if name.startswith("blobs/")}
+            assert {row["id"] for row in rows["submission"]} == {row["submission_id"] for row in rows["job"]}
+            assert {row["sha256"] for row in rows["submission"]} == blobs
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_nothing_is_restored_over_something(taken: Path, config: Config, played: SmallRace) -> None:
+    before = everything(played.store)
+    with pytest.raises(StateError, match="has data already"):
+        storage.restore(config, taken)
+    assert everything(played.store) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("blob", "has changed"),
+        ("no blob", "files that it should hold are missing"),
+        ("table", "its table user has changed"),
+        ("no table", "tables/user.jsonl is missing"),
+        ("manifest", "its manifest cannot be read"),
+        ("version", "made by another version"),
+        ("half", "not a whole backup"),
+        ("text", "not a whole backup"),
+        ("absent", "There is no file"),
+    ],
+)
+def test_a_damaged_backup_changes_nothing(
+    taken: Path, sqlite_config: Config, tmp_path: Path, damage: str, said: str
+) -> None:
+    with tarfile.open(taken) as archive:
+        blob = next(name for name in archive.getnames() if name.startswith("blobs/"))
+        manifest = json.load(archive.extractfile("manifest.json"))  # type: ignore[arg-type]
+    damages: dict[str, dict[str, bytes | None]] = {
+        "blob": {blob: b"something else"},
+        "no blob": {blob: None},
+        "table": {"tables/user.jsonl": b""},
+        "no table": {"tables/user.jsonl": None},
+        "manifest": {"manifest.json": b"{}"},
+        "version": {"manifest.json": json.dumps({**manifest, "revision": "0000"}).encode()},
+    }
+    if damage in damages:
+        path = rewritten(taken, damages[damage])
+    else:
+        path = tmp_path / "damaged.tar"
+        if damage != "absent":
+            whole = taken.read_bytes()
+            path.write_bytes(whole[: len(whole) // 2] if damage == "half" else b"hello")
+    empty = replace(sqlite_config, data=tmp_path / "empty", database_url=f"sqlite:///{tmp_path}/empty/srs.sqlite")
+    with pytest.raises(FileError, match=said):
+        storage.restore(empty, path)
+    fresh = Store(empty)
+    if inspect(fresh.engine).get_table_names():
+        assert not any(everything(fresh).values())
+    fresh.close()
+
+
+def test_the_key_that_is_kept_in_the_data_folder_travels(played: SmallRace, config: Config, tmp_path: Path) -> None:
+    """Passwords are hashed under it, so without it nobody could sign in after a restore."""
+    (config.data / "secret_key").write_text(config.secret_key)
+    storage.backup(played.store, config, tmp_path / "with-key.tar")
+    data = tmp_path / "fresh"
+    data.mkdir()
+    (data / "secret_key").write_text("made at the first start of the new installation")
+    fresh = replace(
+        config,
+        data=data,
+        database_url=f"sqlite:///{data / 'srs.sqlite'}",
+        secret_key="made at the first start of the new installation",
+    )
+    storage.restore(fresh, tmp_path / "with-key.tar")
+    assert (data / "secret_key").read_text() == config.secret_key
+
+
+def test_a_backup_never_overwrites_and_leaves_no_part(played: SmallRace, config: Config, tmp_path: Path) -> None:
+    (tmp_path / "mine.tar").write_text("precious")
+    with pytest.raises(InputError, match="exists already"):
+        storage.backup(played.store, config, tmp_path / "mine.tar")
+    with pytest.raises(FileError, match="cannot be written"):
+        storage.backup(played.store, config, tmp_path / "nowhere" / "backup.tar")
+    with played.store.read() as session:
+        sha256 = session.scalars(select(Submission.sha256)).first()
+    assert sha256 is not None
+    played.store.blobs.path(sha256).unlink()
+    with pytest.raises(NotFound):
+        storage.backup(played.store, config, tmp_path / "torn.tar")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["mine.tar"]
+
+
+def test_the_sweep_takes_old_orphans_only(played: SmallRace) -> None:
+    """R4: an orphan blob is gone after an hour, one that a row names stays for good."""
+    store = played.store
+    orphan, young = store.blobs.put(b"an orphan"), store.blobs.put(b"a young orphan")
+    with store.read() as session:
+        named = list(session.scalars(select(Submission.sha256)))
+    long_ago = time.time() - 3700
+    for sha256 in [*named, orphan.sha256]:
+        os.utime(store.blobs.path(sha256), (long_ago, long_ago))
+    assert storage.sweep_blobs(store) == 1
+    for sha256 in [*named, young.sha256]:
+        assert store.blobs.path(sha256).exists()
+    with pytest.raises(NotFound):
+        store.blobs.path(orphan.sha256)
+
+
+def test_files_of_matches_and_scores_are_referred_to(played: SmallRace) -> None:
+    store = played.store
+    with store.work() as session:
+        first, second = session.scalars(select(Submission).where(Submission.kind == DEFENCE).order_by(Submission.id))
+        session.add(
+            Match(
+                race_id=first.race_id,
+                round_id=first.round_id,
+                attacker_id=first.team_id,
+                defender_id=second.team_id,
+                defence_id=second.id,
+                order_seed=b"seed",
+                first_capture=0,
+                files={"test.parquet": {"sha256": store.blobs.put(b"test").sha256, "size_bytes": 4}},
+                labels_sha256=store.blobs.put(b"labels").sha256,
+            )
+        )
+    for path in store.blobs.root.glob("*/*"):
+        os.utime(path, (0, 0))
+    assert storage.sweep_blobs(store) == 0
