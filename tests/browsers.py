@@ -34,7 +34,7 @@ class Browser:
 
     def get(self, path: str, **kwargs: object) -> TestResponse:
         """Look at a page."""
-        return self.client.get(path, base_url=BASE_URL, **kwargs)
+        return self.client.get(path, base_url=BASE_URL, buffered=True, **kwargs)
 
     def page(self, path: str) -> BeautifulSoup:
         """The page at a path, which must answer 200."""
@@ -45,7 +45,7 @@ class Browser:
     def post(self, path: str, data: dict[str, object] | None = None, **kwargs: object) -> TestResponse:
         """Send a form with this session's CSRF token."""
         fields = {"csrf_token": self.token(), **(data or {})}
-        return self.client.post(path, data=fields, base_url=BASE_URL, **kwargs)
+        return self.client.post(path, data=fields, base_url=BASE_URL, buffered=True, **kwargs)
 
     def token(self) -> str:
         """A CSRF token of this session, from a page that has a form."""
@@ -64,7 +64,7 @@ class Browser:
             if name and field.get("type") not in ("submit", "file"):
                 fields[name] = str(field.get("value") or field.text or "")
         fields.update(values)
-        return self.client.post(str(form["action"]), data=fields, base_url=BASE_URL)
+        return self.client.post(str(form["action"]), data=fields, base_url=BASE_URL, buffered=True)
 
     def upload(self, slug: str, kind: str, content: bytes, name: str = "file.csv") -> TestResponse:
         """Send a file by the form of the defence or attack page."""

@@ -118,8 +118,7 @@ def _session() -> Session:
 
 
 def _may_change_accounts() -> bool:
-    is_ours = request.blueprint == "security" or request.endpoint == "accounts.confirm"
-    return is_ours and request.method == "POST"
+    return request.blueprint == "security" and request.method == "POST"
 
 
 def _commit(response: Response) -> Response:
@@ -182,19 +181,15 @@ def set_up(app: Flask) -> None:
     # Only a session signs in: no tokens in headers, addresses or JSON.
     app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]
     # A link in a mail must change nothing when a mail scanner opens it: it shows a button.
-    app.view_functions["security.confirm_email"] = _ask_to_confirm
+    app.view_functions["security.confirm_email"] = _confirm
     app.after_request(_commit)
     app.teardown_appcontext(_roll_back)
 
 
-def _ask_to_confirm(token: str) -> str:
+def _confirm(token: str) -> Any:
+    if request.method == "POST":
+        return confirm_email(token)
     return render_template("security/confirm_email.html", token=token)
-
-
-@pages.post("/confirm/<token>")
-def confirm(token: str) -> AnyResponse:
-    """Confirm the address that a mail was sent to."""
-    return current_app.make_response(confirm_email(token))
 
 
 @pages.get("/sign-in/<token>")

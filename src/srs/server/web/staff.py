@@ -49,6 +49,7 @@ def preview_race() -> AnyResponse | str | tuple[str, int]:
 @pages.post("/races/new")
 def create_race() -> AnyResponse:
     """Make the race that was previewed."""
+    _refuse_others()
     slug = races.create_race(the_server().store, signed_in(), _toml())
     flash("The race was created.", "success")
     return redirect(url_for("staff_races.overview", slug=slug), 303)
