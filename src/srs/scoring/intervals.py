@@ -60,14 +60,16 @@ def _replicated_auc(probabilities: Floats, truth: Ints, weights: Floats) -> Floa
     """The macro ROC-AUC of each replicate, shape (replicates,), without ranking anything anew.
 
     A trace drawn w times plays each of its duels w times, against one drawn v times w * v times. All terms are
-    whole numbers, so the products are exact in any order of summation.
+    whole numbers, so the products are exact in any order of summation; single precision holds those below 2^24,
+    and a trace wins at most twice the number of traces.
     """
     present, owner = np.unique(truth, return_inverse=True)
     doubled = np.zeros((weights.shape[0], present.size))
     member = np.zeros((truth.size, present.size))
     member[np.arange(truth.size), owner] = 1.0
+    single = weights.astype(np.float32)
     for block in duels(probabilities, truth):
-        points = weights @ block.wins.T.astype(float)
+        points = single @ block.wins.T.astype(np.float32)
         doubled += (weights[:, block.rows] * points) @ member[block.rows]
     sizes = member.sum(axis=0)
     aucs: Floats = (doubled - sizes**2) / (2.0 * sizes * (truth.size - sizes))
