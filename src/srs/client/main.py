@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from srs.errors import SrsError
+from srs.errors import RulesError, SrsError
 
 if TYPE_CHECKING:
     from srs.game.race import RaceRules
@@ -54,7 +54,8 @@ def defence(file: Path, race: Path | None, as_json: bool) -> None:
     from srs.client.verdicts import defence_as_json, defence_as_text
     from srs.judging.defence import check_defence
 
-    verdict = _judged(f"Checking {file.name}", lambda: check_defence(file, file.name, _rules(race)))
+    rules = _rules(race)
+    verdict = _judged(f"Checking {file.name}", lambda: check_defence(file, file.name, rules))
     _tell(defence_as_json(verdict) if as_json else defence_as_text(file.name, verdict), accepted=verdict.accepted)
 
 
@@ -76,16 +77,21 @@ def attack(file: Path, bundle: Path, race: Path | None, as_json: bool) -> None:
     from srs.client.verdicts import attack_as_json, attack_as_text
     from srs.judging.attack import check_attack
 
-    verdict = _judged(f"Checking {file.name}", lambda: check_attack(file, file.name, bundle, _rules(race)))
+    rules = _rules(race)
+    verdict = _judged(f"Checking {file.name}", lambda: check_attack(file, file.name, bundle, rules))
     _tell(attack_as_json(verdict) if as_json else attack_as_text(file.name, verdict), accepted=verdict.accepted)
 
 
 def _rules(path: Path | None) -> RaceRules:
+    from srs.client.verdicts import plain
     from srs.game.race import RaceRules, read_rules
 
-    return (
-        RaceRules(slug="default", title="Default rules", rounds=()) if path is None else read_rules(path.read_bytes())
-    )
+    if path is None:
+        return RaceRules(slug="default", title="Default rules", rounds=())
+    try:
+        return read_rules(path.read_bytes())
+    except RulesError as error:
+        raise click.BadParameter(plain(str(error)), param_hint="--race") from error
 
 
 def _judged(what: str, judge: Callable[[], Verdict]) -> Verdict:

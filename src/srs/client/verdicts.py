@@ -19,14 +19,9 @@ def plain(text: str) -> str:
 
 
 def defence_as_json(verdict: Verdict) -> str:
-    """One JSON object; the last four keys are null where the file is rejected."""
-    return _json(
-        verdict.report,
-        traces=verdict.traces,
-        packets=verdict.packets,
-        metrics=verdict.metrics,
-        utility=verdict.utility,
-    )
+    """One JSON object; ``traces``, ``packets``, ``metrics`` and ``utility`` are null where the file is rejected."""
+    names = ("traces", "packets", "metrics", "utility")
+    return _json(verdict.report, **{name: getattr(verdict, name) if verdict.accepted else None for name in names})
 
 
 def attack_as_json(verdict: AttackVerdict) -> str:
