@@ -13,7 +13,7 @@ import polars as pl
 
 from srs.errors import FileError
 from srs.traces.locate import Fault, Found
-from srs.traces.parse import breaks, is_sound
+from srs.traces.parse import UNREADABLE, breaks, is_sound
 from srs.traces.report import Problem, Report, grouped, quoted
 from srs.traces.schema import ColumnRule, Columns
 
@@ -48,14 +48,14 @@ def read_parquet(data: bytes, columns: Columns, unpacked_max_bytes: int) -> pl.D
 def _schema(data: bytes) -> dict[str, pl.DataType]:
     try:
         return dict(pl.read_parquet_schema(io.BytesIO(data)))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except UNREADABLE:
         raise _damaged() from None
 
 
 def _collected(query: pl.LazyFrame) -> pl.DataFrame:
     try:
         return query.collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except UNREADABLE:
         raise _damaged() from None
 
 

@@ -12,6 +12,8 @@ import polars as pl
 
 from srs.traces.schema import ColumnRule, Columns
 
+# A quotation mark in the wrong place makes the reader panic, which is not an Exception.
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _TYPES = {"integer": pl.Int32, "number": pl.Float64}
 
 
@@ -23,7 +25,7 @@ def parse(data: bytes, names: Sequence[str], columns: Columns, *, skip_lines: in
     schema = {name: _TYPES[columns[name].kind]() for name in names}
     try:
         frame = pl.read_csv(data, has_header=False, schema=schema, skip_lines=skip_lines)
-    except pl.exceptions.PolarsError:
+    except UNREADABLE:
         return None
     return frame if is_sound(frame, columns) else None
 
