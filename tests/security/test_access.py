@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from flask import Flask, url_for
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from browsers import BASE_URL, Browser, text_of
 from people import People, add_person, disable, populate, race_toml, set_clock
 from season import IN_ATTACK, IN_DEFENCE, play, send, set_state
+from security_routes import path_to, values_of
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
 from srs.server.store.jobs import PARKED
@@ -112,16 +113,6 @@ def outcome(response: TestResponse) -> str:
     return "ok"
 
 
-def path_to(app: Flask, endpoint: str, values: dict[str, object]) -> str:
-    """The address of an endpoint."""
-    fitting = {**values, "filename": "srs.css" if endpoint == "static" else "css/bootstrap.min.css"}
-    if not endpoint.startswith("teams."):
-        fitting["token"] = "no-such-token"
-    rule = next(app.url_map.iter_rules(endpoint))
-    with app.test_request_context(base_url=BASE_URL):
-        return url_for(endpoint, **{name: fitting[name] for name in rule.arguments})
-
-
 def test_every_route_has_a_row(app: Flask) -> None:
     """S1: a new route must say who may reach it."""
     assert routes(app) == set(TABLE)
@@ -133,16 +124,7 @@ def test_every_route_for_every_role(app: Flask, server: Server, people: People, 
     played = play(server.store, people)
     job_id = set_state(server.store, people.slug, send(server.store, people.ada, "small", "attack", b"x"), PARKED)
     invitation = teams.invite(server.store, people.cleo, people.slug)
-    values = {
-        "slug": people.slug,
-        "number": 1,
-        "defender": 2,
-        "name": "test.parquet",
-        "public_id": played.defences[1],
-        "job_id": job_id,
-        "user_id": people.nils.user_id,
-        "token": invitation,
-    }
+    values = values_of(people, played, job_id, invitation)
     browser = browser_of(app, server, people, role)
     token = browser.token()
     wrong = []
@@ -158,7 +140,12 @@ def request(browser: Browser, method: str, path: str, token: str) -> TestRespons
     """Ask as the role's browser would, with a token where something is sent."""
     if method == "GET":
         return browser.get(path)
-    fields: dict[str, object] = {"csrf_token": token, "idempotency_key": "0123456789", "name": "Team of nobody", "reason": "A test."}
+    fields: dict[str, object] = {
+        "csrf_token": token,
+        "idempotency_key": "0123456789",
+        "name": "Team of nobody",
+        "reason": "A test.",
+    }
     if path.endswith(("/defence", "/attack")):
         fields["file"] = (io.BytesIO(b"x"), "x.csv")
     return browser.client.post(path, data=fields, base_url=BASE_URL, buffered=True)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from srs.errors import SrsError
 
@@ -55,6 +55,9 @@ def _stale_form(_error: CSRFError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)  # a redirect raised by a view
+    if isinstance(error, SecurityError):
+        # Nothing has an address under a host that is not ours, so there is no page either.
+        return Response("This server has another name.\n", 400, mimetype="text/plain")
     code = error.code or 500
     title, sentence = SENTENCES.get(code, SENTENCES[500 if code >= 500 else 400])
     response = _page(code, title, sentence)
