@@ -17,7 +17,7 @@ def main() -> int:
     """Judge; the exit status is 0, or ``TOO_COSTLY_STATUS`` where memory or file size met its limit."""
     confine()
     try:
-        _judge(sys.stdin.buffer.read(), Path.cwd())
+        judge_in(sys.stdin.buffer.read(), Path.cwd())
     except MemoryError:
         sys.stdout.write("no memory left\n")
         return TOO_COSTLY_STATUS
@@ -29,7 +29,8 @@ def main() -> int:
     return 0
 
 
-def _judge(task: bytes, folder: Path) -> None:
+def judge_in(task: bytes, folder: Path) -> None:
+    """Do a task (JSON) and leave its result in ``folder``."""
     from srs.judging.task import TASK
     from srs.server.worker import results
 

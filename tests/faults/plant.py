@@ -1,0 +1,161 @@
+"""A small installation under load: a race with teams that may send much, and real worker processes to kill."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from installations import SECRET
+from small_race import RULES, SmallRace, make_small_race
+from srs.server.config import Config
+from srs.server.store.engine import Store
+from srs.server.store.events import Event
+from srs.server.store.jobs import PENDING, Job
+from srs.server.store.scores import DefenceScore
+
+OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
+GENEROUS = RULES + "\n[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000\n"
+MARKED_WORKER = Path(__file__).with_name("marked_worker.py")
+
+
+def small_defence(seed: int) -> bytes:
+    """A defence that the small race accepts: 3 cells, 5 repetitions, some packets each; its own for each seed."""
+    dice = random.Random(seed)
+    lines = ["cell_id,rep,direction_size,timestamp"]
+    for cell in range(1, 4):
+        for rep in range(5):
+            moment = 0.0
+            for packet in range(8 + cell):
+                size = dice.randint(60, 1500) * (1 if packet % 2 else -1)
+                lines.append(f"{cell},{rep},{size},{moment:.6f}")
+                moment += dice.uniform(0.001, 0.1)
+    return "\n".join(lines).encode() + b"\n"
+
+
+def make_race(store: Store) -> SmallRace:
+    """The small race in its first defence phase, with room for a thousand uploads a day."""
+    return make_small_race(store, OPEN_AT, GENEROUS)
+
+
+def send_many(race: SmallRace, count: int, first: int = 0) -> list[str]:
+    """Upload defences, in turn from both teams; their public ids."""
+    people = (race.ada, race.cleo)
+    return [
+        race.send(people[number % 2], "defence", small_defence(number), f"upload-{number:06}")
+        for number in range(first, first + count)
+    ]
+
+
+class Workers:
+    """Real ``srs-server worker`` processes of one installation."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self._folder = folder
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SRS_")},
+            "SRS_DATA": str(config.data),
+            "SRS_DATABASE_URL": config.database_url,
+            "SRS_BROKER_URL": config.broker_url,
+            "SRS_SECRET_KEY": SECRET,
+            "SRS_LEASE_S": str(config.lease_s),
+            "SRS_SWEEP_S": str(config.sweep_s),
+            "SRS_CRASHES_MAX": str(config.crashes_max),
+        }
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, concurrency: int = 1, *, marked: bool = False) -> subprocess.Popen[bytes]:
+        """One more worker; a marked one obeys the marks that ``marked_judge.py`` knows."""
+        program = [str(MARKED_WORKER)] if marked else ["-m", "srs.server.cli.main", "worker"]
+        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, *program, "-c", str(concurrency)]
+        with (self._folder / f"worker-{len(self.running)}.log").open("wb") as log:
+            worker = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
+        self.running.append(worker)
+        return worker
+
+    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+        """``kill -9``: no good-bye, no lease returned."""
+        worker.kill()
+        worker.wait()
+
+    def end(self) -> None:
+        """End every worker."""
+        for worker in self.running:
+            if worker.poll() is None:
+                worker.send_signal(signal.SIGCONT)
+                worker.kill()
+        for worker in self.running:
+            worker.wait()
+
+    def logs(self) -> str:
+        """What the workers said, for a failing test."""
+        return "\n".join(path.read_text()[-3000:] for path in sorted(self._folder.glob("worker-*.log")))
+
+
+@contextmanager
+def workers_of(config: Config, folder: Path) -> Iterator[Workers]:
+    """Workers that are gone after the block."""
+    folder.mkdir(parents=True, exist_ok=True)
+    workers = Workers(config, folder)
+    try:
+        yield workers
+    finally:
+        workers.end()
+
+
+def wait_for(condition: Callable[[], object], within_s: float, what: str) -> float:
+    """Wait until something holds; the seconds that it took."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > within_s:
+            pytest.fail(f"{what}: not within {within_s} s")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def pending(store: Store) -> int:
+    """Jobs without an end."""
+    with store.read() as session:
+        return session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(PENDING))) or 0
+
+
+def in_state(store: Store, state: str) -> int:
+    """Jobs in a state."""
+    with store.read() as session:
+        return session.scalar(select(func.count()).select_from(Job).where(Job.state == state)) or 0
+
+
+def all_jobs(store: Store) -> list[Job]:
+    """Every job, oldest first."""
+    with store.read() as session:
+        return list(session.scalars(select(Job).order_by(Job.id)))
+
+
+def audit_lines(store: Store, action: str) -> int:
+    """Lines of the audit log with this action."""
+    with store.read() as session:
+        return session.scalar(select(func.count()).select_from(Event).where(Event.action == action)) or 0
+
+
+def lost_and_doubled(store: Store, expected: int) -> tuple[int, int]:
+    """How many accepted submissions have no score, and how many scores are too many."""
+    with store.read() as session:
+        of_submissions = session.scalars(select(DefenceScore.submission_id)).all()
+    return expected - len(set(of_submissions)), len(of_submissions) - len(set(of_submissions))
+
+
+def scores(store: Store) -> dict[int, tuple[float, dict[str, float]]]:
+    """Utility and metrics of every scored submission."""
+    with store.read() as session:
+        rows = session.scalars(select(DefenceScore))
+        return {row.submission_id: (row.utility, row.metrics) for row in rows}

@@ -1,0 +1,224 @@
+"""R1, R2, R7, R8, R9: real PostgreSQL, Redis and workers, and what is done to them."""
+
+from __future__ import annotations
+
+import random
+import signal
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from faults.plant import (
+    all_jobs,
+    audit_lines,
+    in_state,
+    lost_and_doubled,
+    make_race,
+    pending,
+    scores,
+    send_many,
+    small_defence,
+    wait_for,
+    workers_of,
+)
+from sizes import record, size
+from small_race import SmallRace
+from srs.server.bell import QUEUE, TASK, celery_app
+from srs.server.config import Config
+from srs.server.store.engine import Store
+from srs.server.store.jobs import ACCEPTED, PARKED, RUNNING, Job
+
+
+@pytest.fixture
+def broker(redis_server: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def site(postgres_config: Config, redis_server: str, broker: redis.Redis) -> Config:
+    """An installation with a broker; leases are short, so that each check takes seconds."""
+    return replace(postgres_config, broker_url=redis_server, lease_s=2.0, sweep_s=0.3)
+
+
+@pytest.fixture
+def race(site: Config) -> Iterator[SmallRace]:
+    store = Store(site)
+    yield make_race(store)
+    store.close()
+
+
+def judged_alike(store: Store, reference: dict[int, tuple[float, dict[str, float]]], files: int) -> bool:
+    """Whether equal files (upload ``n`` and ``n + files``) have equal scores."""
+    found = scores(store)
+    return all(found[key + files] == value for key, value in reference.items() if key + files in found)
+
+
+def test_r1_workers_are_killed_mid_evaluation(race: SmallRace, site: Config, tmp_path: Path) -> None:
+    """R1: kill -9 a worker mid-evaluation, again and again: 0 lost, 0 scored twice, 0 stale scores."""
+    submissions, kills = size(30, 400), size(6, 100)
+    dice = random.Random(1)
+    send_many(race, submissions)
+    with workers_of(replace(site, crashes_max=10), tmp_path / "workers") as workers:
+        alive = [workers.start(concurrency=2) for _ in range(2)]
+        for number in range(kills):
+            wait_for(lambda: in_state(race.store, RUNNING), 60, "somebody judges")
+            time.sleep(dice.uniform(0.0, 0.5))
+            workers.kill(alive[number % 2])
+            alive[number % 2] = workers.start(concurrency=2)
+        took_s = wait_for(lambda: not pending(race.store), size(60, 400), "all is judged")
+    assert in_state(race.store, ACCEPTED) == submissions
+    lost, doubled = lost_and_doubled(race.store, submissions)
+    record("R1", submissions, lost, doubled, f"{kills} workers killed; done {took_s:.0f} s after the last")
+    assert (lost, doubled) == (0, 0)
+    assert sum(job.attempt for job in all_jobs(race.store)) > submissions, "no kill met an evaluation"
+
+
+def test_r2_the_broker_forgets_everything(race: SmallRace, site: Config, broker: redis.Redis, tmp_path: Path) -> None:
+    """R2: FLUSHALL with many queued and some running: all finish by themselves, first pick-up within 30 s."""
+    queued, running = size(16, 200), size(2, 8)
+    with workers_of(site, tmp_path / "workers") as workers:
+        workers.start(concurrency=running)
+        send_many(race, queued + running)
+        wait_for(lambda: in_state(race.store, RUNNING) >= running, 60, "work is under way")
+        broker.flushall()
+        started = max(job.attempt and job.id for job in all_jobs(race.store))
+        picked_up_s = wait_for(
+            lambda: max(job.attempt and job.id for job in all_jobs(race.store)) > started, 30, "first pick-up"
+        )
+        wait_for(lambda: not pending(race.store), size(60, 300), "all is judged")
+    lost, doubled = lost_and_doubled(race.store, queued + running)
+    record("R2", queued + running, lost, doubled, f"FLUSHALL; first pick-up after {picked_up_s:.1f} s")
+    assert (lost, doubled) == (0, 0)
+
+
+def test_r7_one_message_many_times(race: SmallRace, site: Config, tmp_path: Path) -> None:
+    """R7: the same message five times at once gives one score."""
+    tries = size(3, 20)
+    app = celery_app(site.broker_url)
+    with workers_of(replace(site, sweep_s=600), tmp_path / "workers") as workers:
+        workers.start(concurrency=5)
+        for number in range(tries):
+            send_many(race, 1, first=number)
+            [job_id] = [job.id for job in all_jobs(race.store) if not job.attempt]
+            for _ in range(5):
+                app.send_task(TASK, (job_id,), queue=QUEUE)
+            wait_for(lambda: not pending(race.store), 30, "it is judged")
+    app.close()
+    lost, doubled = lost_and_doubled(race.store, tries)
+    record("R7", tries, lost, doubled, "each message five times")
+    assert (lost, doubled) == (0, 0)
+    assert [job.attempt for job in all_jobs(race.store)] == [1] * tries
+
+
+def test_r8_a_worker_that_sleeps_past_its_lease(race: SmallRace, site: Config, tmp_path: Path) -> None:
+    """R8: SIGSTOP past the lease, then SIGCONT: every late result is refused, and the audit log says so."""
+    tries = size(2, 20)
+    with workers_of(site, tmp_path / "workers") as workers:
+        both = {worker.pid: worker for worker in (workers.start(), workers.start())}
+        for number in range(tries):
+            send_many(race, 1, first=number)
+            wait_for(lambda: in_state(race.store, RUNNING), 60, "somebody judges")
+            [job] = [job for job in all_jobs(race.store) if job.state == RUNNING]
+            stopped = both[int(job.worker.split("/")[1])]
+            stopped.send_signal(signal.SIGSTOP)
+            wait_for(lambda: not pending(race.store), 30, "the other one judges it")
+            before = audit_lines(race.store, "job.late")
+            stopped.send_signal(signal.SIGCONT)
+            wait_for(lambda n=before: audit_lines(race.store, "job.late") == n + 1, 20, "the late one is refused")
+    lost, doubled = lost_and_doubled(race.store, tries)
+    record("R8", tries, lost, doubled, f"late results, {audit_lines(race.store, 'job.late')} audit lines")
+    assert (lost, doubled) == (0, 0)
+    assert [job.attempt for job in all_jobs(race.store)] == [2] * tries
+    assert audit_lines(race.store, "job.late") == tries
+
+
+def test_r9_a_poisonous_file_is_parked(race: SmallRace, site: Config, tmp_path: Path) -> None:
+    """R9: it is parked after 5 crashes, staff see why, and the good files hardly wait longer for it."""
+    good = size(12, 99)
+    with workers_of(site, tmp_path / "workers") as workers:
+        workers.start(concurrency=2, marked=True)
+        send_many(race, good)
+        wait_for(lambda: not pending(race.store), size(60, 300), "the good ones alone")
+        normal_s = percentile_95(all_jobs(race.store))
+        race.send(race.ada, "defence", b"#kill\n" + small_defence(0), "the-poison")
+        send_many(race, good, first=good)
+        wait_for(lambda: not pending(race.store), size(60, 300), "the good ones with a poisonous one")
+    jobs = all_jobs(race.store)
+    [parked] = [job for job in jobs if job.state == PARKED]
+    assert (parked.crashes, parked.attempt) == (5, 5)
+    assert "SIGKILL" in parked.trouble
+    assert audit_lines(race.store, "job.parked") == 1
+    lost, doubled = lost_and_doubled(race.store, 2 * good)
+    with_poison_s = percentile_95([job for job in jobs[good:] if job is not parked])
+    record("R9", good + 1, lost, doubled, f"p95 {normal_s:.1f} s without poison, {with_poison_s:.1f} s with it")
+    assert (lost, doubled) == (0, 0)
+    assert with_poison_s <= 2 * normal_s + 1
+
+
+def percentile_95(jobs: list[Job]) -> float:
+    """Seconds from the upload to the verdict that 95 % of the jobs stay within."""
+    waits = [(job.finished_at - job.queued_at).total_seconds() for job in jobs if job.finished_at]
+    return statistics.quantiles(waits, n=20)[-1]
+
+
+def test_a_file_that_kills_its_worker_is_parked_too(race: SmallRace, site: Config, tmp_path: Path) -> None:
+    """R9: nobody is left to count the crash, so it is counted at the claim."""
+    race.send(race.ada, "defence", b"#kill-worker\n", "the-poison")
+    with workers_of(replace(site, lease_s=0.5, crashes_max=3), tmp_path / "workers") as workers:
+        worker = workers.start(marked=True)
+        while not in_state(race.store, PARKED):
+            if worker.poll() is not None:
+                assert len(workers.running) < 8
+                worker = workers.start(marked=True)
+            time.sleep(0.1)
+    [job] = all_jobs(race.store)
+    assert job.crashes == 3
+
+
+@pytest.mark.parametrize("seconds", [1, 600])
+def test_r16_sigterm(race: SmallRace, site: Config, tmp_path: Path, seconds: int) -> None:
+    """R16: no new claim, work finished or its lease returned, within 30 s, and it is not a crash."""
+    if seconds == 600 and size(0, 1) == 0:
+        pytest.skip("waits for the whole grace of 20 s: full size only")
+    for number in range(3):
+        race.send(race.ada, "defence", b"#sleep %d\n" % seconds + small_defence(number), f"sleepy-{number}")
+    with workers_of(replace(site, lease_s=10), tmp_path / "workers") as workers:
+        worker = workers.start(marked=True)
+        wait_for(lambda: in_state(race.store, RUNNING), 60, "it judges")
+        began = time.monotonic()
+        worker.terminate()
+        assert worker.wait(30) == 0
+        took_s = time.monotonic() - began
+    first, *others = all_jobs(race.store)
+    assert [job.attempt for job in others] == [0, 0]
+    if seconds == 1:
+        assert first.state != RUNNING
+        assert first.finished_at is not None
+    else:
+        assert (first.state, first.crashes) == ("queued", 0)
+    record("R16", 3, note=f"SIGTERM, ended after {took_s:.1f} s")
+
+
+def test_workers_are_processes_of_their_own(site: Config, race: SmallRace, tmp_path: Path) -> None:
+    """A killed worker takes its judging child with it."""
+    race.send(race.ada, "defence", b"#sleep 600\n", "sleepy-child")
+    with workers_of(site, tmp_path / "workers") as workers:
+        worker = workers.start(marked=True)
+        wait_for(lambda: in_state(race.store, RUNNING), 60, "it judges")
+        wait_for(lambda: children(worker), 10, "its child is there")
+        [child] = children(worker)
+        workers.kill(worker)
+        wait_for(lambda: not Path(f"/proc/{child}").exists(), 5, "the child is gone")
+
+
+def children(worker: subprocess.Popen[bytes]) -> list[int]:
+    return [child.pid for child in psutil.Process(worker.pid).children()]
