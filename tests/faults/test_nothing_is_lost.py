@@ -217,7 +217,11 @@ def test_workers_are_processes_of_their_own(site: Config, race: SmallRace, tmp_p
         wait_for(lambda: children(worker), 10, "its child is there")
         [child] = children(worker)
         workers.kill(worker)
-        wait_for(lambda: not Path(f"/proc/{child}").exists(), 5, "the child is gone")
+        wait_for(lambda: is_gone(child), 5, "the child is gone")
+
+
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def children(worker: subprocess.Popen[bytes]) -> list[int]:

@@ -22,6 +22,8 @@ from srs.server.worker.confine import CPU_S
 
 TOO_COSTLY_STATUS = 75
 """Exit status of a child that met a limit itself (no memory, a file too large)."""
+WORKER_PID = "WORKER_PID"
+"""The variable that tells a child whose child it is."""
 KEPT_OUTPUT_BYTES = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -91,6 +93,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "TZ": "UTC",
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        WORKER_PID: str(os.getpid()),
         "POLARS_MAX_THREADS": "2",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -6,16 +6,19 @@ It confines itself before anything else; the heavy imports come after.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from pathlib import Path
 
 from srs.server.worker.confine import confine
-from srs.server.worker.jail import TOO_COSTLY_STATUS
+from srs.server.worker.jail import TOO_COSTLY_STATUS, WORKER_PID
 
 
 def main() -> int:
     """Judge; the exit status is 0, or ``TOO_COSTLY_STATUS`` where memory or file size met its limit."""
     confine()
+    if os.environ.get(WORKER_PID) != str(os.getppid()):
+        return 1  # the worker died before its death could be signalled
     try:
         judge_in(sys.stdin.buffer.read(), Path.cwd())
     except MemoryError:
