@@ -16,7 +16,7 @@ from srs.traces.schema import ColumnRule, Columns
 
 LINE_MAX_BYTES = 1_000_000
 # Beyond this many faults the file is not a slip but another format; the search ends.
-FAULTS_MAX = 10_000
+FAULTS_MAX = 5_000
 _BLOCK_BYTES = 1_000_000
 
 _INTEGER = re.compile(r"[ \t]*([+-]?)0*([0-9]+)", re.ASCII)

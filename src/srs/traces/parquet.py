@@ -12,13 +12,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from srs.errors import FileError
-from srs.traces.locate import Fault, Found
+from srs.traces.locate import FAULTS_MAX, Fault, Found
 from srs.traces.parse import UNREADABLE, breaks, is_sound
 from srs.traces.report import Problem, Report, grouped, quoted
 from srs.traces.schema import ColumnRule, Columns
 
 _VALUE_BYTES = 8
-_FAULTS_MAX = 10_000
 
 
 def parquet_names(data: bytes) -> list[str]:
@@ -83,7 +82,7 @@ def _in_unit(values: pl.Expr, dtype: pl.DataType, rule: ColumnRule) -> pl.Expr:
 def _row_faults(frame: pl.DataFrame, columns: Columns) -> Report:
     found = Found("Row")
     for name, rule in columns.items():
-        broken = frame.with_row_index("row", offset=1).filter(breaks(pl.col(name), rule)).head(_FAULTS_MAX)
+        broken = frame.with_row_index("row", offset=1).filter(breaks(pl.col(name), rule)).head(FAULTS_MAX)
         for row, value in broken.select("row", pl.col(name).cast(pl.String)).iter_rows():
             what = "the value is missing" if value is None else f"found {quoted(value)}, which is out of range"
             code = "table.empty-field" if value is None else f"{rule.code}-range"

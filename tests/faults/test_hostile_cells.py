@@ -1,0 +1,118 @@
+"""Cells and lines that trip parsers: refused with a place, quickly, in little memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from sizes import record
+from srs.traces.defences import read_defence
+from traffic import HEADER, RULES, as_lines, defence_csv, defence_rows
+
+SECONDS_MAX, RSS_MAX_BYTES = 2.0, 512_000_000
+AT = 50
+"""The line that is spoilt."""
+
+CELLS = [
+    "NaN", "nan", "inf", "-inf", "Infinity", "1e309", "-1e309", "0x10", "1_000", "١٢", "１", "5.7e", "1,5", "1 000",
+    "1'000", "+-1", "=1+1", "@1", '"', '1"', '"1', '""1""', "\x00", "\x1b[31m", "\u202e", "\ufeff1", "1\xa0", "\\N",
+    "None", "true", "-", "+", ".", "e", "1e1e1", "9" * 400 + "x", "0b1", "1L", "1f", "#REF!", "%s", "{}", "../..", "null",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_hostile_cells_are_refused_with_their_place(column: int) -> None:
+    """F7: no such text is ever read as a number."""
+    for cell in CELLS:
+        lines = as_lines(defence_rows())
+        fields = lines[AT - 1].split(",")
+        fields[column] = cell
+        lines[AT - 1] = ",".join(fields)
+        _, report = read_defence("\n".join(lines).encode(), RULES, "hostile.csv")
+        assert [problem.line for problem in report.problems] == [AT], cell
+        assert all(character.isprintable() for character in str(report.problems[0])), cell
+    record("F7", len(CELLS), note=f"hostile cells in {HEADER.split(',')[column]}")
+
+
+@pytest.mark.parametrize("cell", ["-0", "+0", "0", "-0.0", "0e5"])
+def test_a_zero_is_no_size_and_a_right_time(cell: str) -> None:
+    rows = defence_csv().decode().splitlines()
+    assert rows[1].endswith(",0.000000")
+    rows[1] = f"1,0,576,{cell}"
+    assert read_defence("\n".join(rows).encode(), RULES, "zero.csv")[1].accepted
+    rows[1] = f"1,0,{cell},0.0"
+    assert [problem.line for problem in read_defence("\n".join(rows).encode(), RULES, "zero.csv")[1].problems] == [2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text + "\n\n\r\n",
+        lambda text: text.rstrip("\n"),
+        lambda text: "\n".join('"' + line.replace(",", '","') + '"' for line in text.splitlines()),
+        lambda text: text.replace("cell_id,rep", " cell_id , rep"),
+        lambda text: text.replace(",0.", ", +.").replace(",-", ", -"),
+    ],
+)
+def test_harmless_habits_of_programs_are_accepted(change: Callable[[str], str]) -> None:
+    """F7: a BOM, CRLF, blank lines at the end, quotation marks around every field."""
+    plain, _ = read_defence(defence_csv(), RULES, "plain.csv")
+    changed, report = read_defence(change(defence_csv().decode()).encode(), RULES, "changed.csv")
+    assert report.accepted
+    assert plain is not None
+    assert changed is not None
+    assert (changed.size == plain.size).all()
+    assert (changed.time_us == plain.time_us).all()
+
+
+GIANTS = {
+    "a line of 100 MB": ("data = head + b'1,0,576,0.' + b'0' * 100_000_000", 2),
+    "a line of 100 MB after others": ("data = good + b'7' * 100_000_000", 98),
+    "a header of 100 MB": ("data = b'a' * 100_000_000", 1),
+    "a million columns in the header": ("data = b'a,' * 1_000_000 + b'\\n' + good", 1),
+    "400 000 short columns in the header": ("data = b',' * 400_000 + b'\\n' + good", 1),
+    "a million fields in a line": ("data = good + b'1,' * 1_000_000 + b'\\n'", 98),
+    "400 000 fields in a line": ("data = good + b'1,' * 400_000 + b'\\n'", 98),
+    "a quotation mark, then 100 MB": ("data = head + b'\"' + good * 50_000", 2),
+    "100 MB of quotation marks": ("data = head + b'\"\"\\n' * 33_000_000", 2),
+    "100 MB of line ends": ("data = head + b'\\n' * 100_000_000 + b'1'", 2),
+    "100 MB of NUL": ("data = head + (b'\\0' * 99 + b'\\n') * 1_000_000", 2),
+}
+
+MEASURE = """
+import json, resource, sys, time
+sys.path.insert(0, "tests")
+from traffic import HEADER, RULES, defence_csv
+from srs.traces.defences import read_defence
+head, good = HEADER.encode() + b"\\n", defence_csv()
+limits = RULES.traces.model_copy(update={"upload_max_mb": 300, "unpacked_max_mb": 300})
+rules = RULES.model_copy(update={"traces": limits})
+read_defence(good, rules, "warm.csv")
+DATA
+begin = time.perf_counter()
+_, report = read_defence(data, rules, "giant.csv")
+took = time.perf_counter() - begin
+rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps([took, rss, report.problems[0].line, len(str(report.problems[0]))]))
+"""
+
+
+@pytest.mark.parametrize("giant", GIANTS)
+def test_giants_are_refused_with_their_place(giant: str) -> None:
+    """F7: within 2 s and 512 MB, the file itself included."""
+    make, line = GIANTS[giant]
+    command = [sys.executable, "-c", MEASURE.replace("DATA", make)]
+    begin = time.perf_counter()
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    took, rss, found, length = json.loads(printed)
+    record("F7", 1, note=f"{giant}: {took:.2f} s, {rss / 1e6:.0f} MB")
+    assert time.perf_counter() - begin > took
+    assert (found, took <= SECONDS_MAX, rss <= RSS_MAX_BYTES) == (line, True, True), (took, rss)
+    assert length < 500
