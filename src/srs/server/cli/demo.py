@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
-import sys
 import tempfile
 import traceback
 from pathlib import Path
@@ -30,11 +29,8 @@ ROLES = {
 }
 
 
-@click.command()
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port of the site.")
-@click.option("--headless", is_flag=True, help="No site: play the season, print its standings as JSON, and end.")
-def demo(port: int, *, headless: bool) -> None:
-    """Play a small season in an empty folder, and show it at http://127.0.0.1:8000."""
+def show_demo(port: int, *, headless: bool) -> int:
+    """Play the season; with a site until Ctrl-C, headless until its standings are printed. The exit status."""
     with tempfile.TemporaryDirectory(prefix="srs-demo-") as folder:
         config = _config(Path(folder), port)
         hidden = supervise.hidden_parts(config, WORKERS)
@@ -44,7 +40,7 @@ def demo(port: int, *, headless: bool) -> None:
         status = supervise.run(parts, until=show.is_over)
         if headless:
             click.echo(json.dumps(show.result()))
-    sys.exit(status)
+    return status
 
 
 class Showing:

@@ -104,6 +104,16 @@ def migrate() -> None:
 main.add_command(race.race)
 
 
+@main.command()
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port of the site.")
+@click.option("--headless", is_flag=True, help="No site: play the season, print its standings as JSON, and end.")
+def demo(port: int, headless: bool) -> None:
+    """Play a small season in an empty folder and show it; needs the `lab` extra."""
+    from srs.server.cli.demo import show_demo  # the classifiers that it plays with are heavy, and optional
+
+    sys.exit(show_demo(port, headless=headless))
+
+
 @main.group()
 def user() -> None:
     """Accounts."""
