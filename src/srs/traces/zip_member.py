@@ -32,6 +32,8 @@ _ENCRYPTED_FLAGS = 1 | 1 << 6 | 1 << 13
 _DESCRIPTOR_FLAG, _UTF8_FLAG = 1 << 3, 1 << 11
 _COMMENT_MAX = 0xFFFF
 _MADE_ON_UNIX = (3, 19)
+# Many programs write permissions without a kind, and Info-ZIP calls what it was piped a pipe.
+_KINDS = (0, stat.S_IFREG, stat.S_IFIFO)
 _NAMES_SHOWN = 3
 
 
@@ -70,7 +72,7 @@ def sole_member(archive: memoryview) -> Member:
         _refuse_members(archive, entries, directory)
     header, local_offset, mode = _entry(archive, directory, directory_end)
     name = _checked_name(header)
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # many programs write permissions without a kind
+    if stat.S_IFMT(mode) not in _KINDS:
         raise FileError("file.member-kind", f"{quoted(name)} in this zip is a link or another special file, not a CSV.")
     if header.flags & _ENCRYPTED_FLAGS or header.method == AES:
         raise FileError("file.encrypted", "This zip is encrypted; zip the CSV again without a password.")

@@ -1,0 +1,417 @@
+"""Archives made to hurt, and archives that two programs read differently: refused, in time and in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import io
+import json
+import random
+import stat
+import struct
+import subprocess
+import sys
+import time
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from sizes import record, size
+from srs.errors import FileError
+from srs.traces.archive import Opened, open_table
+from srs.traces.inflate import PIECES_MAX
+from traffic import defence_csv
+
+PACKED_MAX, UNPACKED_MAX = 64_000_000, 512_000_000
+SECONDS_MAX = 2.0
+CSV = defence_csv()
+NAME = b"defence.csv"
+
+
+def opened(data: bytes | Path, unpacked_max_bytes: int = UNPACKED_MAX) -> Opened:
+    return open_table(data, "sent", packed_max_bytes=PACKED_MAX, unpacked_max_bytes=unpacked_max_bytes)
+
+
+def code_of(data: bytes | Path, unpacked_max_bytes: int = UNPACKED_MAX) -> str:
+    """The code with which a file is refused; "" if it is opened."""
+    try:
+        opened(data, unpacked_max_bytes)
+    except FileError as error:
+        refusal = error
+    else:
+        return ""
+    assert refusal.sentence
+    assert len(str(refusal)) < 500
+    assert all(character.isprintable() for character in str(refusal))
+    return refusal.code
+
+
+def deflated(content: bytes) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return packer.compress(content) + packer.flush()
+
+
+@dataclasses.dataclass
+class Part:
+    """One file of a zip, each of its fields as the local header and as the directory tell it."""
+
+    content: bytes = CSV
+    name: bytes = NAME
+    local_name: bytes | None = None
+    method: int = 8
+    local_method: int | None = None
+    flags: int = 0
+    crc: int | None = None
+    unpacked: int | None = None
+    local_unpacked: int | None = None
+    packed: bytes | None = None
+    packed_bytes: int | None = None
+    attributes: int = (stat.S_IFREG | 0o644) << 16
+    descriptor: bytes = b""
+    offset: int | None = None
+    local_extra: bytes = b""
+    extra: bytes = b""
+
+    def bytes_and_entry(self, offset: int) -> tuple[bytes, bytes]:
+        packed = deflated(self.content) if self.packed is None else self.packed
+        crc = zlib.crc32(self.content) if self.crc is None else self.crc
+        length = len(packed) if self.packed_bytes is None else self.packed_bytes
+        unpacked = len(self.content) if self.unpacked is None else self.unpacked
+        name = self.name if self.local_name is None else self.local_name
+        method = self.method if self.local_method is None else self.local_method
+        there = unpacked if self.local_unpacked is None else self.local_unpacked
+        left_open = bool(self.flags & 8)
+        told = (0, 0, 0) if left_open else (crc, length, there)
+        local = struct.pack(
+            "<4s5H3I2H", b"PK\3\4", 20, self.flags, method, 0, 33, *told, len(name), len(self.local_extra)
+        )
+        entry = struct.pack(
+            "<4s6H3I5H2I", b"PK\1\2", 3 << 8 | 20, 20, self.flags, self.method, 0, 33, crc, length, unpacked,
+            len(self.name), len(self.extra), 0, 0, 0, self.attributes, offset if self.offset is None else self.offset,
+        )  # fmt: skip
+        return local + name + self.local_extra + packed + self.descriptor, entry + self.name + self.extra
+
+
+def made_zip(
+    *parts: Part, entries: int | None = None, before: bytes = b"", gap: bytes = b"", comment: bytes = b""
+) -> bytes:
+    body, directory = before, b""
+    for part in parts:
+        data, entry = part.bytes_and_entry(len(body))
+        body, directory = body + data, directory + entry
+    count = len(parts) if entries is None else entries
+    start = len(body) + len(gap)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, len(directory), start, len(comment))
+    return body + gap + directory + end + comment
+
+
+def zip64(part: Part, *, entries: int = 1, shift: int = 0) -> bytes:
+    """A zip whose end is told by ZIP64 records; ``shift`` moves where they say that the directory begins."""
+    body, directory = part.bytes_and_entry(0)
+    begin = len(body) + len(directory)
+    wide = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, len(directory), len(body) + shift)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, begin, 1)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return body + directory + wide + locator + end
+
+
+def ordinary_zip(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore", UserWarning)  # a name twice is what we want
+        for name in names:
+            archive.writestr(name, CSV)
+    return buffer.getvalue()
+
+
+def crowd(count: int) -> bytes:
+    """A zip of many empty files, of which the end record of old knows only the last two bytes of the count."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{number}", b"")
+    return buffer.getvalue()
+
+
+def overlapping() -> bytes:
+    """Two directory entries, one body."""
+    body, entry = Part().bytes_and_entry(0)
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 2, 2, 2 * len(entry), len(body), 0)
+    return body + entry + entry + end
+
+
+def hidden_member() -> bytes:
+    """Two bodies; the directory knows the second, a reader of local headers meets the first."""
+    first, _ = Part(content=b"another,file\n1,2\n").bytes_and_entry(0)
+    second, entry = Part().bytes_and_entry(len(first))
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(first) + len(second), 0)
+    return first + second + entry + end
+
+
+def two_directories() -> bytes:
+    """A whole zip inside the comment of another: the last end record wins here, the first one there."""
+    inner = made_zip(Part(content=b"cell_id\n1\n"))
+    return made_zip(Part(), comment=inner)
+
+
+def descriptor(content: bytes = CSV, layout: str = "<4s3I", lie: int = 0) -> bytes:
+    values = (zlib.crc32(content), len(deflated(content)), len(content) + lie)
+    return struct.pack(layout, b"PK\7\10", *values) if layout.startswith("<4s") else struct.pack(layout, *values)
+
+
+PACKED = deflated(CSV)
+HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "size too small": ("file.size-lie", lambda: made_zip(Part(unpacked=10))),
+    "size too large": ("file.size-lie", lambda: made_zip(Part(unpacked=len(CSV) + 1))),
+    "size beyond the limit": ("file.unpacked-size", lambda: made_zip(Part(unpacked=2**32 - 2))),
+    "another size in the local header": ("file.zip-structure", lambda: made_zip(Part(local_unpacked=10))),
+    "packed size too small": ("file.zip-structure", lambda: made_zip(Part(packed_bytes=len(PACKED) - 1))),
+    "packed size beyond the file": ("file.zip-structure", lambda: made_zip(Part(packed_bytes=10**6))),
+    "bytes behind the stream": ("file.size-lie", lambda: made_zip(Part(packed=PACKED + b"x"))),
+    "wrong CRC": ("file.damaged", lambda: made_zip(Part(crc=1))),
+    "no deflate stream": ("file.damaged", lambda: made_zip(Part(packed=b"\xff" * 50))),
+    "stream cut short": ("file.damaged", lambda: made_zip(Part(packed=PACKED[:-5]))),
+    "nested zip": ("file.nested", lambda: made_zip(Part(content=ordinary_zip("a.csv")))),
+    "nested gzip": ("file.nested", lambda: made_zip(Part(content=gzip.compress(CSV)))),
+    "nested zst": ("file.nested", lambda: gzip.compress(zstandard.compress(CSV))),
+    "nested 7z": ("file.format", lambda: gzip.compress(b"7z\xbc\xaf\x27\x1c" + CSV)),
+    "gzip in zst": ("file.nested", lambda: zstandard.compress(gzip.compress(CSV))),
+    "encrypted": ("file.encrypted", lambda: made_zip(Part(flags=1))),
+    "strongly encrypted": ("file.encrypted", lambda: made_zip(Part(flags=1 << 6 | 1))),
+    "AES": ("file.encrypted", lambda: made_zip(Part(method=99))),
+    "masked directory": ("file.encrypted", lambda: made_zip(Part(flags=1 << 13))),
+    "bzip2 inside": ("file.zip-method", lambda: made_zip(Part(method=12))),
+    "zip64 with a wrong offset": ("file.zip-structure", lambda: zip64(Part(), shift=1)),
+    "zip64 with two entries": ("file.members", lambda: zip64(Part(), entries=2)),
+    "zip64 with 2^64 - 1 entries": ("file.members", lambda: zip64(Part(), entries=2**64 - 1)),
+    "zip64 end contradicts the other": (
+        "file.zip-structure",
+        lambda: (good := zip64(Part()))[:-12] + b"\2\0\2\0" + good[-8:],
+    ),
+    "zip64 locator points elsewhere": (
+        "file.zip-structure",
+        lambda: (good := zip64(Part()))[:-34] + struct.pack("<Q", 5) + good[-26:],
+    ),
+    "zip64 end of an unknown length": ("file.zip-structure", lambda: zip64(Part()).replace(b"PK\6\6,", b"PK\6\6-")),
+    "overlapping": ("file.members", overlapping),
+    "overlap that counts one": ("file.zip-structure", lambda: overlapping()[:-14] + b"\1\0\1\0" + overlapping()[-10:]),
+    "hidden member": ("file.zip-structure", hidden_member),
+    "duplicate names": ("file.members", lambda: ordinary_zip("a.csv", "a.csv")),
+    "two files": ("file.members", lambda: ordinary_zip("a.csv", "b.csv")),
+    "a Mac's companion": ("file.members", lambda: ordinary_zip("a.csv", "__MACOSX/._a.csv")),
+    "no file": ("file.members", ordinary_zip),
+    "100 000 members": ("file.members", lambda: crowd(100_000)),
+    "65 535 entries claimed": ("file.members", lambda: made_zip(Part(), entries=65_535)),
+    "symbolic link": ("file.member-kind", lambda: made_zip(Part(attributes=(stat.S_IFLNK | 0o777) << 16))),
+    "device": ("file.member-kind", lambda: made_zip(Part(attributes=(stat.S_IFCHR | 0o666) << 16))),
+    "absolute": ("file.member-name", lambda: made_zip(Part(name=b"/etc/passwd"))),
+    "absolute on Windows": ("file.member-name", lambda: made_zip(Part(name=b"C:\\x.csv"))),
+    "backslash": ("file.member-name", lambda: made_zip(Part(name=b"\\\\host\\x.csv"))),
+    "..": ("file.member-name", lambda: made_zip(Part(name=b"a/../../x.csv"))),
+    ".. with backslashes": ("file.member-name", lambda: made_zip(Part(name=b"a\\..\\..\\x.csv"))),
+    "folder": ("file.member-name", lambda: made_zip(Part(name=b"a.csv/"))),
+    "no name": ("file.member-name", lambda: made_zip(Part(name=b""))),
+    "NUL in the name": ("file.member-name", lambda: made_zip(Part(name=b"a.csv\0.exe"))),
+    "escape in the name": ("file.member-name", lambda: made_zip(Part(name=b"\x1b[2Ja.csv"))),
+    "bad UTF-8 in the name": ("file.member-name", lambda: made_zip(Part(name=b"d\xe9fense.csv", flags=1 << 11))),
+    "another name in the local header": ("file.zip-structure", lambda: made_zip(Part(local_name=b"other.csv.x"))),
+    "another method in the local header": ("file.zip-structure", lambda: made_zip(Part(local_method=0))),
+    "a gap before the directory": ("file.zip-structure", lambda: made_zip(Part(), gap=b"cell_id,rep\n")),
+    "a comment": ("file.zip-structure", lambda: made_zip(Part(), comment=b"hello")),
+    "a zip in the comment": ("file.zip-structure", two_directories),
+    "junk behind": ("file.zip-structure", lambda: made_zip(Part()) + b"\n1,2,3,4\n"),
+    "junk before, offsets right": ("file.two-formats", lambda: made_zip(Part(), before=CSV)),
+    "junk before, offsets wrong": ("file.two-formats", lambda: CSV + made_zip(Part())),
+    "a local header before": ("file.zip-structure", lambda: made_zip(Part(), before=b"PK\3\4")),
+    "gzip and zip": ("file.two-formats", lambda: gzip.compress(CSV) + made_zip(Part())),
+    "parquet and zip": ("file.two-formats", lambda: b"PAR1" + made_zip(Part())),
+    "descriptor that lies": ("file.zip-structure", lambda: made_zip(Part(flags=8, descriptor=descriptor(lie=1)))),
+    "descriptor that is missing": ("file.zip-structure", lambda: made_zip(Part(flags=8, descriptor=b"xx"))),
+    "the directory cut off": ("file.damaged", lambda: ordinary_zip("a.csv")[:-30]),
+    "a few bytes": ("file.damaged", lambda: b"PK\3\4abc"),
+    "an end record alone, pointing out": (
+        "file.zip-structure",
+        lambda: b"PK\3\4" + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, 46, 4, 0),
+    ),
+    "several volumes": (
+        "file.zip-structure",
+        lambda: (good := made_zip(Part()))[:-18] + b"\1\0" + good[-16:],
+    ),
+    "gzip cut short": ("file.damaged", lambda: gzip.compress(CSV)[:-3]),
+    "gzip with a wrong CRC": ("file.damaged", lambda: gzip.compress(CSV)[:-8] + b"\0" * 8),
+    "gzip with bytes behind": ("file.trailing-bytes", lambda: gzip.compress(CSV) + b"\0" * 10),
+    "gzip of countless members": ("file.pieces", lambda: gzip.compress(b"") * (PIECES_MAX + 1)),
+    "zst cut short": ("file.damaged", lambda: zstandard.compress(CSV)[:-3]),
+    "zst with a wrong checksum": (
+        "file.damaged",
+        lambda: zstandard.ZstdCompressor(write_checksum=True).compress(CSV)[:-4] + b"\0" * 4,
+    ),
+    "zst with bytes behind": ("file.trailing-bytes", lambda: zstandard.compress(CSV) + b"\0" * 10),
+    "zst of countless blocks": ("file.pieces", lambda: b"\x28\xb5\x2f\xfd\x00\x58" + b"\0\0\0" * (PIECES_MAX + 20)),
+    "zst of countless frames": ("file.pieces", lambda: zstandard.compress(b"") * (PIECES_MAX + 1)),
+    "zst of a header": ("file.damaged", lambda: b"\x28\xb5\x2f\xfd"),
+    "zst with a huge window": ("file.damaged", lambda: b"\x28\xb5\x2f\xfd\x00\xff" + b"\1\0\0"),
+    "tar": ("file.format", lambda: b"a.csv".ljust(257, b"\0") + b"ustar" + CSV),
+    "xz": ("file.format", lambda: b"\xfd7zXZ\0" + CSV),
+    "a capture": ("file.format", lambda: b"\xd4\xc3\xb2\xa1" + CSV),
+    "empty": ("file.empty", lambda: b""),
+    "too large as sent": ("file.too-large", lambda: b"\0" * (PACKED_MAX + 1)),
+    "too large as it is": ("file.unpacked-size", lambda: b"0" * 1_000_001),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_archives_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F2: each with its code, nothing written, 2 s at most."""
+    code, make = HOSTILE[name]
+    data = make()
+    monkeypatch.chdir(tmp_path)
+    begin = time.perf_counter()
+    limit = 1_000_000 if name == "too large as it is" else UNPACKED_MAX
+    found = code_of(data, limit)
+    took = time.perf_counter() - begin
+    assert found == code
+    assert took <= SECONDS_MAX
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_ledger_of_hostile_archives() -> None:
+    """F2: as one line of the ledger."""
+    lost = sum(
+        code_of(make(), 1_000_000 if name == "too large as it is" else UNPACKED_MAX) != code
+        for name, (code, make) in HOSTILE.items()
+    )
+    record("F2", len(HOSTILE), lost=lost, note="hostile archives refused with their code")
+    assert lost == 0
+
+
+HONEST: dict[str, Callable[[], bytes]] = {
+    "plain": lambda: CSV,
+    "zip of Python": lambda: ordinary_zip("defence.csv"),
+    "zip in a folder": lambda: ordinary_zip("results/my defence.csv"),
+    "zip of our own making": lambda: made_zip(Part()),
+    "stored": lambda: made_zip(Part(method=0, packed=CSV)),
+    "zip64 end": lambda: zip64(Part()),
+    "zip64 sizes": lambda: made_zip(
+        Part(
+            packed=PACKED,
+            packed_bytes=0xFFFFFFFF,
+            unpacked=0xFFFFFFFF,
+            extra=struct.pack("<2H2Q", 1, 16, len(CSV), len(PACKED)),
+            local_extra=struct.pack("<2H", 0x5455, 0) + struct.pack("<2H2Q", 1, 16, len(CSV), len(PACKED)),
+        )
+    ),
+    "descriptor": lambda: made_zip(Part(flags=8, descriptor=descriptor())),
+    "descriptor without a signature": lambda: made_zip(Part(flags=8, descriptor=descriptor(layout="<3I"))),
+    "wide descriptor": lambda: made_zip(Part(flags=8, descriptor=descriptor(layout="<4sI2Q"))),
+    "UTF-8 name": lambda: made_zip(Part(name="défense.csv".encode(), flags=1 << 11)),
+    "made on DOS": lambda: made_zip(Part(attributes=0x20)),
+    "gzip": lambda: gzip.compress(CSV),
+    "gzip of two members": lambda: gzip.compress(CSV[:1000]) + gzip.compress(CSV[1000:]),
+    "zst": lambda: zstandard.compress(CSV),
+    "zst with a checksum": lambda: zstandard.ZstdCompressor(write_checksum=True).compress(CSV),
+    "zst of two frames": lambda: zstandard.compress(CSV[:1000]) + zstandard.compress(CSV[1000:]),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_archives_are_opened(name: str, tmp_path: Path) -> None:
+    data = HONEST[name]()
+    assert (opened(data).kind, opened(data).data) == ("csv", CSV)
+    path = tmp_path / "blob"
+    path.write_bytes(data)
+    assert opened(path).data == CSV
+
+
+@pytest.mark.parametrize("command", [["zip", "-q", "-"], ["zip", "-q", "-X", "-"]])
+def test_what_info_zip_streams_is_opened(command: list[str], tmp_path: Path) -> None:
+    try:
+        made = subprocess.run([*command, "-"], input=CSV, capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        pytest.skip("there is no zip program on this machine")
+    assert opened(made).data == CSV
+
+
+def test_large_files_are_unpacked_in_pieces() -> None:
+    numbers = random.Random(1).randbytes(3_000_000).hex().encode()
+    for packed in (gzip.compress(numbers, 1), zstandard.compress(numbers), made_zip(Part(content=numbers))):
+        assert opened(packed).data == numbers
+
+
+def test_any_damage_is_an_error_or_harmless() -> None:
+    """F2: one to three bytes of a zip, a gzip, a Zstandard file changed, cut or added, anywhere."""
+    chance = random.Random(2)
+    tried = size(1500, 30_000)
+    for number in range(tried):
+        data = bytearray(
+            [ordinary_zip("defence.csv"), zip64(Part()), gzip.compress(CSV), zstandard.compress(CSV)][number % 4]
+        )
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.randint(0, 2)] = chance.randbytes(chance.randint(0, 2))
+        try:
+            table = opened(bytes(data))
+        except FileError:
+            continue
+        assert number % 4 == 3 or table.data == CSV or table.data == bytes(data)
+    record("F2", tried, note="archives damaged at random")
+
+
+BOMB = """
+import json, re, sys, time
+from pathlib import Path
+from srs.errors import FileError
+from srs.traces.archive import open_table
+begin = time.perf_counter()
+try:
+    open_table(Path(sys.argv[1]), "bomb", packed_max_bytes=64_000_000, unpacked_max_bytes=int(sys.argv[2]))
+except FileError as error:
+    code = error.code
+took = time.perf_counter() - begin
+# Not ru_maxrss: a child begins with that of its parent.
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+print(json.dumps([code, took, peak]))
+"""
+
+
+def zeros(unpacked: int, packed: int) -> tuple[bytes, int]:
+    """A deflate stream of so many zeros, padded by empty blocks; and the number of zeros in it."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    piece = packer.compress(bytes(16_000_000)) + packer.flush(zlib.Z_FULL_FLUSH)
+    times = -(-unpacked // 16_000_000)
+    padding = b"\0\0\0\xff\xff" * max(0, (packed // times - len(piece)) // 5)
+    return (piece + padding) * times + b"\3\0", times * 16_000_000
+
+
+def bombs(unpacked: int, packed: int) -> dict[str, tuple[bytes, str, int]]:
+    """Name -> bytes, the code expected, the limit in bytes."""
+    stream, count = zeros(unpacked, packed)
+    lying = made_zip(Part(content=b"", packed=stream, unpacked=count % 400_000_000))
+    honest = made_zip(Part(content=b"", packed=stream, unpacked=min(count, 2**32 - 2)))
+    block = struct.pack("<I", 128 * 1024 << 3 | 1 << 1)[:3] + b"0"
+    frame = b"\x28\xb5\x2f\xfd\x00\x58" + block * (PIECES_MAX // 2) + b"\1\0\0"
+    return {
+        "a zip that says so": (honest, "file.unpacked-size", UNPACKED_MAX),
+        "a zip that lies": (lying, "file.ratio", UNPACKED_MAX),
+        "a gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + stream + bytes(8), "file.ratio", UNPACKED_MAX),
+        "a Zstandard file": (frame, "file.ratio", UNPACKED_MAX),
+        "a zip below the ratio's concern": (lying, "file.unpacked-size", 20_000_000),
+    }
+
+
+def test_bombs_cost_nothing(tmp_path: Path) -> None:
+    """F1: 10 GB in 47 MB (everyday: 1 GB in 4.7 MB) is refused within 1 s and 100 MB."""
+    lost = 0
+    for name, (data, code, limit) in bombs(size(1, 10) * 10**9, size(1, 10) * 4_700_000).items():
+        path = tmp_path / "bomb"
+        path.write_bytes(data)
+        command = [sys.executable, "-c", BOMB, str(path), str(limit)]
+        found, took, rss = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        lost += found != code or took > 1.0 or rss > 100_000_000
+        record("F1", 1, lost=lost, note=f"{name}: {len(data) / 1e6:.0f} MB sent, {took:.3f} s, {rss / 1e6:.0f} MB RSS")
+        assert (found, took <= 1.0, rss <= 100_000_000) == (code, True, True), (name, found, took, rss)
