@@ -1,0 +1,162 @@
+"""S14: bodies, parts, fields and files have limits, and so has patience."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from flask import Flask
+
+from browsers import BASE_URL, Browser, text_of
+from people import People, populate, race_toml
+from srs.server.bootstrap import Server
+from srs.server.config import Config
+from srs.server.store.engine import Store
+
+INVITE = "/races/small/team/invite"
+MEGABYTE = 1_000_000
+
+
+def test_parts_and_fields(app: Flask, server: Server, people: People) -> None:
+    """S14: 1 000 parts, a field of 65 kB, a form of 1 GB are each refused with 413, before they are read."""
+    ada = Browser(app).sign_in(server.store, people.ada)
+    parts = {f"field{number}": (io.BytesIO(b"x"), "x") for number in range(1000)}
+    assert ada.post(INVITE, parts).status_code == 413  # type: ignore[arg-type]
+    assert ada.post(INVITE, {"email": "x" * 65_536}).status_code == 413
+    endless = ada.client.post(
+        INVITE,
+        input_stream=io.BytesIO(b"email=x"),
+        environ_overrides={"CONTENT_LENGTH": "1000000000"},
+        content_type="application/x-www-form-urlencoded",
+        base_url=BASE_URL,
+    )
+    assert endless.status_code == 413
+
+
+def test_an_upload_has_the_limit_of_the_race(app: Flask, server: Server) -> None:
+    """S14: a byte more than the race accepts is refused, by what is sent or by what is announced; nothing is kept."""
+    people = populate(server.store, race_toml(tables="").replace("packets_min", "upload_max_mb = 1\npackets_min"))
+    ada = Browser(app).sign_in(server.store, people.ada)
+    assert ada.upload("small", "defence", bytes(MEGABYTE - 500_000)).status_code == 303
+    kept = sorted(server.store.blobs.root.glob("*/*"))
+    page = ada.page("/races/small/defence")
+    fields = {field["name"]: field["value"] for field in page.find_all("input", {"type": "hidden"})}
+    for size_bytes, status in ((MEGABYTE + 1, 422), (MEGABYTE + 70_000, 413)):
+        body, boundary = multipart(fields, bytes(size_bytes))
+        response = ada.client.post(
+            "/races/small/defence",
+            input_stream=io.BytesIO(body),
+            content_type=f"multipart/form-data; boundary={boundary}",
+            base_url=BASE_URL,
+            buffered=True,
+        )
+        assert response.status_code == status, text_of(response)
+    assert sorted(server.store.blobs.root.glob("*/*")) == kept
+
+
+def multipart(fields: dict[str, str], content: bytes) -> tuple[bytes, str]:
+    """The body of an upload and its boundary."""
+    boundary = "a-boundary-of-the-tests"
+    head = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    head += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="f.csv"\r\n\r\n'
+    return head.encode() + content + f"\r\n--{boundary}--\r\n".encode(), boundary
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda body: body[:-30], lambda body: body[:60], lambda _body: b"", lambda body: body.replace(b"name", b"nom")],
+)
+def test_a_damaged_form_is_refused(app: Flask, server: Server, people: People, damage: object) -> None:
+    """A form that ends early, or is none, is refused with a sentence; no submission comes of it."""
+    ada = Browser(app).sign_in(server.store, people.ada)
+    page = ada.page("/races/small/defence")
+    fields = {field["name"]: field["value"] for field in page.find_all("input", {"type": "hidden"})}
+    body, boundary = multipart(fields, b"x" * 1000)
+    body = damage(body)  # type: ignore[operator]
+    response = ada.client.post(
+        "/races/small/defence",
+        input_stream=io.BytesIO(body),
+        content_type=f"multipart/form-data; boundary={boundary}",
+        base_url=BASE_URL,
+        buffered=True,
+    )
+    assert 400 <= response.status_code < 500
+    assert "Nothing yet." in text_of(ada.get("/races/small/defence"))
+
+
+SLOW_SERVER = """
+import os
+from pathlib import Path
+from srs.server.bell import SilentBell
+from srs.server.bootstrap import Server
+from srs.server.config import Config
+from srs.server.store.engine import Store
+from srs.server.web.app import create_app
+
+data = Path(os.environ["DATA"])
+config = Config(data=data, database_url=f"sqlite:///{data / 'srs.sqlite'}", secret_key=os.environ["KEY"])
+app = create_app(Server(config, Store(config), SilentBell()))
+app.wsgi_app.grace_s = 1.0
+"""
+
+
+@pytest.fixture
+def gunicorn(sqlite_config: Config, tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """The real web server, two threads, a second of patience: (port, pid)."""
+    Store(sqlite_config).close()
+    (tmp_path / "slow_server.py").write_text(SLOW_SERVER, encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {**os.environ, "DATA": str(sqlite_config.data), "KEY": sqlite_config.secret_key}
+    command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "2", "-b", f"127.0.0.1:{port}"]
+    with subprocess.Popen([*command, "slow_server:app"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield port, process.pid
+        process.terminate()
+
+
+def test_a_slow_body_is_ended(gunicorn: tuple[int, int]) -> None:
+    """S14: a byte a second, from more clients than there are threads: each gets 408 soon, and others are served."""
+    port, pid = gunicorn
+    head = (
+        f"POST /login HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: 60000\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\na"
+    )
+    began = time.monotonic()
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(4)]
+    for connection in slow:
+        connection.sendall(head.encode())
+    answers = []
+    for connection in slow:
+        while time.monotonic() - began < 25:
+            try:
+                connection.settimeout(1)
+                answers.append(connection.recv(100))
+                break
+            except TimeoutError:
+                connection.sendall(b"a")
+        connection.close()
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 408"] * 4
+    assert time.monotonic() - began < 15
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    assert sum(process.memory_info().rss for process in family) < 600 * MEGABYTE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as healthy:
+        healthy.sendall(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        assert healthy.recv(12) == b"HTTP/1.1 200"
