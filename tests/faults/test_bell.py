@@ -14,7 +14,7 @@ import redis
 
 from servers import free_port
 from srs.server import bell as bell_module
-from srs.server.bell import QUEUE, CeleryBell, celery_app
+from srs.server.bell import QUEUE, CeleryBell
 
 
 @pytest.fixture
@@ -100,11 +100,3 @@ def test_a_broker_that_stops_and_goes_on(
     bell.ring([3])
     bell.close()
     assert announced(broker) == before + 1
-
-
-def test_f10_only_json_is_accepted() -> None:
-    """F10: ``accept_content == ["json"]`` on both sides."""
-    for for_requests in (True, False):
-        conf = celery_app("redis://", for_requests=for_requests).conf
-        assert conf.accept_content == ["json"]
-        assert conf.task_serializer == conf.result_serializer == "json"

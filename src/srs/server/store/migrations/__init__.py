@@ -7,8 +7,9 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
-from srs.errors import StateError
+from srs.errors import StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.engine import open_engine
 
@@ -19,7 +20,8 @@ ADVISORY_LOCK = 0x5253_4D49_4752
 def migrate(config: Config) -> tuple[str | None, str | None]:
     """Apply what is missing, in one transaction that one process at a time holds.
 
-    Returns the revisions before and after. Raises ``StateError`` for a database of a later version.
+    Returns the revisions before and after. Raises ``StateError`` for a database of a later version,
+    ``Unavailable`` for one that does not answer.
     """
     config.data.mkdir(parents=True, exist_ok=True)
     engine = open_engine(config.database_url).execution_options(srs_writes=True)
@@ -30,6 +32,8 @@ def migrate(config: Config) -> tuple[str | None, str | None]:
             _refuse_later_version(before)
             command.upgrade(alembic_config(connection), "head")
             return before, revision_of(connection)
+    except OperationalError as error:
+        raise Unavailable("store.away", "The database cannot be opened.", hint="Is SRS_DATABASE_URL right?") from error
     finally:
         engine.dispose()
 

@@ -1,0 +1,174 @@
+"""``srs-server``: each command as an operator types it, on an installation of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from installations import SECRET
+from servers import free_port
+from small_race import RULES, SLUG
+from srs.errors import NotFound
+from srs.server.cli.main import main
+from srs.server.config import Config
+from srs.server.services import sign_in
+from srs.server.store.accounts import STAFF, user_by_email
+from srs.server.store.engine import Store
+from srs.server.store.races import race_by_slug
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str | None]:
+    others = dict.fromkeys(name for name in os.environ if name.startswith("SRS_"))
+    data = str(tmp_path / "data")
+    return {**others, "SRS_DATA": data, "SRS_SECRET_KEY": SECRET, "SRS_BASE_URL": "https://race.example.org"}
+
+
+@pytest.fixture
+def run(environ: dict[str, str | None]) -> Run:
+    """A command's result; ``SRS_*`` variables may be given by name."""
+
+    def invoke(*arguments: str | Path, **more: str) -> Result:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments], env={**environ, **more})
+
+    return invoke
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "race.toml"
+    path.write_text(RULES)
+    return path
+
+
+def installation(tmp_path: Path) -> Store:
+    data = tmp_path / "data"
+    return Store(Config(data=data, database_url=f"sqlite:///{data / 'srs.sqlite'}", secret_key=SECRET))
+
+
+def test_migrate_says_what_it_did(run: Run) -> None:
+    assert "from revision nothing to" in run("migrate").output
+    again = run("migrate")
+    assert again.exit_code == 0
+    assert "up to date" in again.output
+
+
+def test_a_race_is_created_listed_and_exported(run: Run, rules: Path, tmp_path: Path) -> None:
+    created = run("race", "create", rules)
+    assert (created.exit_code, created.output) == (0, f"https://race.example.org/races/{SLUG}\n")
+    listed = run("race", "list").output
+    assert listed.startswith(f"{SLUG}\tA small race\t2 rounds\tends 2027-05-08 16:00 UTC")
+    exported = json.loads(run("race", "export", SLUG).output)
+    assert exported["race"] == SLUG
+    assert [one["number"] for one in exported["rounds"]] == [1, 2]
+    table = list(csv.reader(io.StringIO(run("race", "export", SLUG, "--format", "csv").output)))
+    assert table[0] == ["round", "final", "rank", "number", "team", "utility", "attack", "total"]
+    store = installation(tmp_path)
+    with store.read() as session:
+        assert race_by_slug(session, SLUG).toml == RULES
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read: No such file or directory."),
+        (b"\xff\xfe", "is not text in UTF-8 (byte 0)"),
+        (b"slug = 1", "slug"),
+        (RULES.replace("[traces]", "[trace]").encode(), "trace"),
+    ],
+)
+def test_rules_that_are_none_are_told(run: Run, tmp_path: Path, text: bytes | None, said: str) -> None:
+    path = tmp_path / "wrong.toml"
+    if text is not None:
+        path.write_bytes(text)
+    result = run("race", "create", path)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_slug_that_is_taken_or_unknown_is_told(run: Run, rules: Path) -> None:
+    run("race", "create", rules)
+    assert "There is a race" in run("race", "create", rules).output
+    unknown = run("race", "export", "nothing")
+    assert (unknown.exit_code, unknown.output) == (1, "There is no such race.\n")
+
+
+def test_a_user_gets_a_link_that_signs_in_once(run: Run, tmp_path: Path) -> None:
+    result = run("user", "add", "dana@example.org", "--name", "Dana", "--staff")
+    assert result.exit_code == 0
+    link = re.fullmatch(r"https://race\.example\.org/sign-in/(\S+)", result.stdout.strip())
+    assert link is not None, result.output
+    store = installation(tmp_path)
+    try:
+        with store.read() as session:
+            dana = user_by_email(session, "DANA@example.org")
+            assert dana is not None
+            assert (dana.name, [role.name for role in dana.roles]) == ("Dana", [STAFF])
+        assert sign_in.use_sign_in_link(store, link.group(1)) == dana.id
+        with pytest.raises(NotFound):
+            sign_in.use_sign_in_link(store, link.group(1))
+    finally:
+        store.close()
+    assert "is not an e-mail address" in run("user", "add", "dana").output
+
+
+def test_backup_and_restore(run: Run, rules: Path, tmp_path: Path) -> None:
+    run("race", "create", rules)
+    file = tmp_path / "all.tar"
+    assert run("backup", file).exit_code == 0
+    over = run("restore", file)
+    assert over.exit_code == 1
+    assert "has data already" in over.output
+    assert run("restore", file, SRS_DATA=str(tmp_path / "fresh")).exit_code == 0
+    assert run("race", "list", SRS_DATA=str(tmp_path / "fresh")).output.startswith(SLUG)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "said"),
+    [
+        (["worker"], {}, "SRS_BROKER_URL is not set"),
+        (["run", "--port", "0"], {}, "--port"),
+        (["race", "export"], {}, "Missing argument"),
+        (["rase"], {}, "No such command"),
+    ],
+)
+def test_wrong_usage_ends_with_2(run: Run, arguments: list[str], variables: dict[str, str], said: str) -> None:
+    result = run(*arguments, **variables)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"SRS_SECRET_KEY": "secret"}, "SRS_SECRET_KEY is short or a known default"),
+        ({"SRS_SECRETKEY": SECRET}, "Did you mean SRS_SECRET_KEY?"),
+        ({"SRS_LEASE_S": "soon"}, "SRS_LEASE_S is 'soon'"),
+        ({"SRS_SMTP_URL_FILE": "/nowhere/smtp"}, "SRS_SMTP_URL_FILE names /nowhere/smtp"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_starts(run: Run, variables: dict[str, str], said: str) -> None:
+    """S16: a default or short key is refused."""
+    result = run("run", "--port", str(free_port()), **variables)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_database_that_is_away_is_told_in_one_sentence(run: Run) -> None:
+    result = run("race", "list", SRS_DATABASE_URL="postgresql+psycopg://127.0.0.1:1/nothing")
+    assert result.exit_code == 1
+    assert "database" in result.output
+    assert "Traceback" not in result.output

@@ -1,0 +1,138 @@
+"""``srs-server run``: one command, a whole site; what dies is started again; nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import psutil
+import pytest
+
+from faults.plant import all_jobs, make_race, pending, send_many, wait_for
+from installations import SECRET
+from servers import free_port
+from srs.server.config import Config
+from srs.server.store.engine import Store
+
+
+@dataclass
+class Site:
+    """A running ``srs-server run``."""
+
+    process: subprocess.Popen[bytes]
+    base_url: str
+
+    def answers(self) -> bool:
+        """Whether the site answers."""
+        try:
+            return httpx.get(f"{self.base_url}/health", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def parts(self) -> list[psutil.Process]:
+        """Every process below the supervisor."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+def environ(config: Config) -> dict[str, str]:
+    """The settings of an installation, and nothing else that is ours."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SRS_")}
+    return others | {
+        "SRS_DATA": str(config.data),
+        "SRS_DATABASE_URL": config.database_url,
+        "SRS_SECRET_KEY": SECRET,
+        "SRS_SWEEP_S": "0.3",
+        "SRS_LEASE_S": "2",
+    }
+
+
+@contextmanager
+def running(config: Config, *options: str) -> Iterator[Site]:
+    port = free_port()
+    command = [sys.executable, "-m", "srs.server.cli.main", "run", "--port", str(port), *options]
+    with (config.data / "run.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environ(config), stdout=log, stderr=log)
+    site = Site(process, f"http://127.0.0.1:{port}")
+    try:
+        wait_for(site.answers, 60, "the site answers")
+        yield site
+    finally:
+        parts = site.parts() if process.poll() is None else []
+        process.kill()
+        process.wait()
+        for part in parts:
+            if part.is_running():
+                part.kill()
+
+
+@pytest.fixture
+def store(sqlite_config: Config) -> Iterator[Store]:
+    opened = Store(sqlite_config)
+    yield opened
+    opened.close()
+
+
+def gone(parts: list[psutil.Process]) -> bool:
+    return not any(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts)
+
+
+def test_it_serves_judges_and_ends_in_good_order(sqlite_config: Config, store: Store) -> None:
+    """R16: SIGTERM ends every part within half a minute, with status 0, and no work is lost."""
+    race = make_race(store)
+    with running(sqlite_config, "--web-processes", "1") as site:
+        send_many(race, 4)
+        wait_for(lambda: not pending(store), 60, "all is judged")
+        assert {job.state for job in all_jobs(store)} == {"accepted"}
+        send_many(race, 2, first=4)
+        parts = site.parts()
+        assert len(parts) >= 4
+        began = time.monotonic()
+        site.process.terminate()
+        assert site.process.wait(30) == 0
+        assert time.monotonic() - began < 30
+        assert gone(parts)
+    assert "running" not in {job.state for job in all_jobs(store)}
+    assert [job.crashes for job in all_jobs(store) if job.state == "queued"] == [0] * pending(store)
+
+
+def test_parts_that_die_come_back_and_none_outlives_the_whole(sqlite_config: Config, store: Store) -> None:
+    """Kill every part, then the supervisor itself."""
+    race = make_race(store)
+    with running(sqlite_config, "--web-processes", "1") as site:
+        before = site.parts()
+        for part in psutil.Process(site.process.pid).children():
+            part.kill()
+        wait_for(lambda: gone(before), 10, "the old parts are gone")
+        wait_for(site.answers, 30, "the site answers again")
+        send_many(race, 1)
+        wait_for(lambda: not pending(store), 60, "it judges again")
+        parts = site.parts()
+        site.process.send_signal(signal.SIGKILL)
+        site.process.wait()
+        wait_for(lambda: gone(parts), 30, "every part is gone")
+
+
+def test_a_port_that_is_taken_is_told(sqlite_config: Config) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        second = subprocess.run(
+            [sys.executable, "-m", "srs.server.cli.main", "run", "--port", port],
+            env=environ(sqlite_config),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert second.returncode == 1
+    assert f"Port {port} of 127.0.0.1 cannot be had: Address already in use." in second.stderr
+    assert "Traceback" not in second.stderr
