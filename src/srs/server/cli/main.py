@@ -6,9 +6,11 @@ Exit status: 0 done, 1 not done (one sentence says why), 2 wrong usage.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +76,13 @@ def run(host: str, port: int, web_processes: int, workers: int) -> None:
     With SRS_BROKER_URL the judging is left to `srs-server worker`.
     """
     config = read_config()
+    if "SRS_BASE_URL" not in os.environ:
+        config = replace(config, base_url=f"http://{host}:{port}")
     migrate_database(config)
     parts = supervise.parts(config, host, port, web_processes, 0 if config.broker_url else workers)
-    click.echo(f"Secret Race Strolling serves {config.base_url} on http://{host}:{port} (Ctrl-C ends it).")
+    click.echo(
+        f"Secret Race Strolling listens on http://{host}:{port}; people find it at {config.base_url} (Ctrl-C ends it)."
+    )
     sys.exit(supervise.run(parts))
 
 
