@@ -1,0 +1,149 @@
+"""Staff: a race from a file, and what may be changed in one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+
+import pytest
+from flask import Flask
+
+from browsers import Browser, soup, text_of
+from people import STARTS_AT, People, race_toml, set_clock
+from season import IN_DEFENCE, play, send, set_state
+from srs.server.bootstrap import Server
+from srs.server.services import races
+from srs.server.store.jobs import PARKED
+from tables import hashes
+
+
+@pytest.fixture
+def dana(app: Flask, server: Server, people: People) -> Browser:
+    """Dana's browser."""
+    return Browser(app).sign_in(server.store, people.dana)
+
+
+@pytest.mark.parametrize("by", ["file", "text"])
+def test_a_race_from_a_toml(dana: Browser, server: Server, by: str) -> None:
+    """Checked, previewed with times in its zone, then created; the preview creates nothing."""
+    toml = race_toml("new-race")
+    before = hashes(server.store)
+    form = dana.page("/staff/races/new")
+    sent = {"file": (io.BytesIO(toml.encode()), "race.toml")} if by == "file" else {"toml": toml}
+    response = dana.submit(form, "/preview", **sent)
+    assert response.status_code == 200
+    assert "Race new-race" in text_of(response)
+    assert "2027-04-13 08:00 CEST (06:00 UTC)" in text_of(response)
+    assert hashes(server.store) == before
+    assert dana.submit(soup(response), "/staff/races/new").status_code == 303
+    assert "new-race" in text_of(dana.get("/staff/"))
+    assert "race.created" in text_of(dana.get("/staff/races/new-race/audit"))
+
+
+def test_every_problem_of_a_toml_is_told(dana: Browser) -> None:
+    toml = race_toml("new-race").replace("count = 4", "cuont = 4").replace("packets_min = 4", "packets_min = 0")
+    response = dana.submit(dana.page("/staff/races/new"), "/preview", toml=toml)
+    assert response.status_code == 422
+    for said in ("cuont", "Did you mean classes.count?", "packets_min"):
+        assert said in text_of(response), said
+    assert "cuont = 4" in response.get_data(as_text=True), "the text is still there to be mended"
+    binary = dana.submit(dana.page("/staff/races/new"), "/preview", file=(io.BytesIO(b"\xff\xfe\x00"), "race.toml"))
+    assert binary.status_code == 422
+    assert "UTF-8" in text_of(binary)
+
+
+def test_a_slug_is_taken_once(dana: Browser) -> None:
+    assert dana.post("/staff/races/new", {"toml": race_toml()}).status_code == 422
+
+
+def test_every_submission_is_seen(dana: Browser, server: Server, people: People) -> None:
+    played = play(server.store, people)
+    text = text_of(dana.get("/staff/races/small/submissions"))
+    for said in ("1 Onions", "2 Garlic", "defence.csv", "attack.csv", "accepted", "5.0000"):
+        assert said in text, said
+    for public_id in (*played.defences.values(), *played.attacks.values()):
+        assert dana.get(f"/races/small/submissions/{public_id}").status_code == 200
+        assert dana.get(f"/races/small/submissions/{public_id}/file").status_code == 200
+
+
+def test_a_parked_job_is_tried_again(dana: Browser, server: Server, people: People) -> None:
+    public_id = send(server.store, people.ada, "small", "defence", b"crash")
+    set_state(server.store, "small", public_id, PARKED)
+    page = dana.page("/staff/races/small")
+    assert "Parked" in page.text
+    assert dana.submit(page, "/retry").status_code == 303
+    assert "queued" in text_of(dana.get(f"/races/small/submissions/{public_id}"))
+    assert "job.retried" in text_of(dana.get("/staff/races/small/audit"))
+
+
+def test_a_boundary_is_moved(dana: Browser, server: Server, people: People) -> None:
+    """In the race's zone, with a reason, audited; the pages follow at once."""
+    path = "/staff/races/small/rounds/1"
+    fields = {"boundary": "defence_closes_at", "at": "2027-04-14T08:30", "reason": "The network was down."}
+    assert dana.post(path, fields).status_code == 303
+    audit = text_of(dana.get("/staff/races/small/audit"))
+    assert "The network was down." in audit
+    assert "2027-04-14T06:30:00+00:00" in audit
+    assert "2027-04-14 08:30 CEST (06:30 UTC)" in text_of(dana.get("/races/small"))
+    before = hashes(server.store)
+    for wrong in ({"reason": " "}, {"at": "soon"}, {"at": "2027-04-14T08:30+00:00"}, {"boundary": "created_at"},
+                  {"at": "2020-01-01T00:00"}, {"at": "2027-05-30T00:00"}):  # fmt: skip
+        assert dana.post(path, {**fields, **wrong}).status_code == 422, wrong
+    assert hashes(server.store) == before
+
+
+def test_a_local_time_that_does_not_exist(dana: Browser) -> None:
+    """In the night in which clocks are put forward an hour is missing."""
+    fields = {"boundary": "attack_closes_at", "at": "2028-03-26T02:30", "reason": "x"}
+    response = dana.post("/staff/races/small/rounds/2", fields)
+    assert response.status_code == 422
+    assert "does not exist in Europe/Zurich" in text_of(response)
+
+
+def test_who_is_in_the_draw(dana: Browser, server: Server, people: People) -> None:
+    """Teams and reasons, never pairs before the draw is published."""
+    send(server.store, people.ada, "small", "defence", b"x")
+    text = text_of(dana.get("/staff/races/small/draw"))
+    assert "1 Onions no a verdict is still to come" in text
+    assert "2 Garlic no no accepted defence" in text
+    assert "Matches" not in text
+    play_again(server, people)
+    assert "Matches" in text_of(dana.get("/staff/races/small/draw?round=1"))
+
+
+def play_again(server: Server, people: People) -> None:
+    """Play round 1 as far as its attacks."""
+    set_clock(server.store, IN_DEFENCE)
+    play(server.store, people)
+
+
+def test_a_team_is_excluded(app: Flask, dana: Browser, server: Server, people: People) -> None:
+    """With a reason; its matches are void, it is out of the standings."""
+    play(server.store, people)
+    page = dana.page("/staff/races/small")
+    assert dana.submit(page, "/teams/2/exclude", reason="Shared labels.").status_code == 303
+    assert "Shared labels." in text_of(dana.get("/staff/races/small/audit"))
+    ada = Browser(app).sign_in(server.store, people.ada)
+    assert "Garlic" not in text_of(ada.get("/races/small/rounds/1"))
+    assert "void" in text_of(ada.get("/races/small/attack"))
+    cleo = Browser(app).sign_in(server.store, people.cleo)
+    assert "Your team is excluded" in text_of(cleo.get("/races/small/team"))
+    assert dana.post("/staff/races/small/teams/1/exclude", {"reason": " "}).status_code == 422
+
+
+def test_the_roster(app: Flask, dana: Browser, server: Server, people: People) -> None:
+    races.create_race(server.store, people.dana, race_toml("rostered", joining='how = "roster"'))
+    paul = Browser(app).sign_in(server.store, people.paul)
+    assert paul.submit(paul.page("/races/rostered"), "/join").status_code == 403
+    page = dana.page("/staff/races/rostered")
+    dana.submit(page, "/roster", emails="PAUL@example.org\nsomebody@example.org")
+    assert paul.submit(paul.page("/races/rostered"), "/join").status_code == 303
+
+
+def test_moments_move_with_the_clock(app: Flask, server: Server, people: People) -> None:
+    """T1: at the boundary itself the phase is the next one."""
+    ada = Browser(app).sign_in(server.store, people.ada)
+    closes_at = STARTS_AT + dt.timedelta(days=1)
+    for moment, phase in ((closes_at - dt.timedelta(microseconds=1), "defence"), (closes_at, "drawing")):
+        set_clock(server.store, moment)
+        assert f"Round 1 of 2: {phase}" in text_of(ada.get("/races/small"))
