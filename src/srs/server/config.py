@@ -72,9 +72,9 @@ def read_config(environ: Mapping[str, str] | None = None) -> Config:
         smtp_url=_from_file(env, "SRS_SMTP_URL"),
         mail_from=env.get("SRS_MAIL_FROM", Config.mail_from),
         proxies=int(_number(env, "SRS_PROXIES", Config.proxies)),
-        lease_s=_number(env, "SRS_LEASE_S", Config.lease_s),
-        crashes_max=int(_number(env, "SRS_CRASHES_MAX", Config.crashes_max)),
-        sweep_s=_number(env, "SRS_SWEEP_S", Config.sweep_s),
+        lease_s=_number(env, "SRS_LEASE_S", Config.lease_s, least=1),
+        crashes_max=int(_number(env, "SRS_CRASHES_MAX", Config.crashes_max, least=1)),
+        sweep_s=_number(env, "SRS_SWEEP_S", Config.sweep_s, least=0.1),
     )
 
 
@@ -86,7 +86,7 @@ def _refuse_unknown(env: Mapping[str, str]) -> None:
             raise InputError("config.unknown", f"{name} is not a setting of this server.", hint=hint)
 
 
-def _number(env: Mapping[str, str], name: str, default: float) -> float:
+def _number(env: Mapping[str, str], name: str, default: float, least: float = 0) -> float:
     text = env.get(name, "")
     if not text:
         return default
@@ -94,8 +94,8 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 1e6:
-        raise InputError("config.number", f"{name} is {text[:60]!r}; a number of at least 0 is expected.")
+    if not least <= value < 1e6:
+        raise InputError("config.number", f"{name} is {text[:60]!r}; a number of at least {least:g} is expected.")
     return value
 
 

@@ -71,7 +71,7 @@ def _attack_task(store: Store, session: Session, race: Race, submission: Submiss
         matches=[
             MatchLabels(team_id=match.defender.number, labels=store.blobs.path(match.labels_sha256))
             for match in matches
-            if match.labels_sha256 and match.void_at is None
+            if match.labels_sha256  # void matches, too: a file must not lose its verdict to them
         ],
     )
 

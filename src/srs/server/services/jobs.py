@@ -15,7 +15,9 @@ from srs.errors import NotFound, StateError
 from srs.game.access import Action
 from srs.server.bell import Bell
 from srs.server.services.access import Person, require
+from srs.server.services.wording import storable
 from srs.server.store import clock, events, jobs
+from srs.server.store.base import HELD
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import Job
 from srs.server.store.races import race_by_slug
@@ -45,7 +47,7 @@ def claim_next(store: Store, worker: str, lease_s: float, crashes_max: int = 5) 
             job_id = jobs.fairest(session, moment, crashes_max)
             if job_id is None:
                 return None
-            job = jobs.claim(session, job_id, worker, moment, moment + dt.timedelta(seconds=lease_s))
+            job = jobs.claim(session, job_id, worker, moment, moment + dt.timedelta(seconds=lease_s), crashes_max)
             if job is not None:
                 return Claim(job.id, job.kind, job.attempt)
 
@@ -72,12 +74,18 @@ def finish(
 
 
 def give_back(store: Store, claim: Claim, trouble: str, *, crashed: bool = True) -> None:
-    """End my attempt without a result. A crash is counted; a worker that stops in good order is not one."""
+    """End my attempt without a result, for another one to try.
+
+    A crash is counted, and the next try waits a little longer each time, so that a passing trouble of ours does
+    not use them up. A worker that stops in good order, or finds no storage, has not crashed.
+    """
     with store.work() as session:
         job = session.get_one(Job, claim.job_id)
-        values: dict[str, Any] = {"state": jobs.QUEUED, "trouble": trouble[-TROUBLE_MAX_CHARACTERS:]}
-        if not crashed:
-            values = {"state": jobs.QUEUED, "crashes": job.crashes - 1}
+        values: dict[str, Any] = {"state": jobs.QUEUED, "trouble": storable(trouble)[-TROUBLE_MAX_CHARACTERS:]}
+        if crashed:
+            values["lease_until"] = database_now(session) + dt.timedelta(seconds=2.0 ** min(job.crashes, 6) / 4)
+        else:
+            values["crashes"] = job.crashes - 1
         if not jobs.finish(session, claim.job_id, claim.attempt, values):
             _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": "given back"})
 
@@ -100,12 +108,13 @@ def retry(store: Store, bell: Bell, person: Person, slug: str, job_id: int) -> N
     with store.work() as session:
         race = race_by_slug(session, slug)
         require(session, person, race, Action.RETRY_JOB)
-        job = session.get(Job, job_id, with_for_update=True)
+        job = session.get(Job, job_id, with_for_update=HELD)
         if job is None or job.race_id != race.id:
             raise NotFound("job.unknown", "There is no such job in this race.")
         if job.state != jobs.PARKED:
             raise StateError("job.not-parked", f"This job is {job.state}; only a parked one can be tried again.")
-        job.state, job.crashes, job.queued_at = jobs.QUEUED, 0, database_now(session)
+        job.state, job.crashes, job.lease_until = jobs.QUEUED, 0, None
+        job.queued_at = database_now(session)
         _log(session, "job.retried", job.id, race_id=race.id, user_id=person.user_id or None)
     bell.ring([job_id])
 

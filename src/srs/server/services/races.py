@@ -21,6 +21,7 @@ from srs.server.store.races import (
     is_on_roster,
     participation,
     race_by_slug,
+    roster,
 )
 from srs.server.store.rounds import Round
 
@@ -80,7 +81,7 @@ def _rounds(race_id: int, rules: RaceRules, randbytes: Callable[[int], bytes]) -
 
 
 def join(store: Store, person: Person, slug: str, code: str = "") -> bool:
-    """Take part in a race; ``False`` when staff must approve first. Joining twice changes nothing."""
+    """Take part in a race; ``False`` when staff must approve first, however often one asks."""
     with store.work() as session:
         race = race_by_slug(session, slug, lock=True)
         require(session, person, race, Action.JOIN)
@@ -116,7 +117,7 @@ def add_to_roster(store: Store, person: Person, slug: str, emails: list[str]) ->
         race = race_by_slug(session, slug, lock=True)
         require(session, person, race, Action.MANAGE_MEMBERS)
         wanted = {email.strip().lower() for email in emails if "@" in email}
-        fresh = sorted(email for email in wanted if not is_on_roster(session, race.id, email))
+        fresh = sorted(wanted - roster(session, race.id))
         session.add_all(RosterEntry(race_id=race.id, email=email) for email in fresh)
         _log(session, "roster.added", race, person, detail={"count": len(fresh)})
         return len(fresh)

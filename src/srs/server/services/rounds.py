@@ -19,6 +19,7 @@ from srs.server.bell import Bell
 from srs.server.services.access import Person, require
 from srs.server.services.submissions import GRACE_S
 from srs.server.store import clock, events
+from srs.server.store.base import HELD
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import BUNDLE, PARKED, PENDING, Job
 from srs.server.store.matches import Match, matches_of_race, matches_of_round
@@ -51,7 +52,7 @@ def _draw(store: Store, round_id: int) -> list[int]:
         moment = clock.now(session)
         if due.drawn_at is not None or not _verdicts_are_in(session, due, moment):
             return []
-        race = session.get_one(Race, due.race_id, with_for_update=True)
+        race = session.get_one(Race, due.race_id, with_for_update=HELD)
         defences = latest_defences(session, due.id)
         teams = {team.id: team for team in teams_of_race(session, race.id) if _takes_part(team)}
         by_number = {team.number: team for team in teams.values()}

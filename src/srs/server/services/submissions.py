@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Literal
@@ -14,8 +15,10 @@ from srs.game.phases import Phase, attack_window, phase_at
 from srs.game.race import RaceRules
 from srs.server.bell import Bell
 from srs.server.services.access import Person, require
-from srs.server.services.wording import moment_in_words
+from srs.server.services.teams import refuse_excluded
+from srs.server.services.wording import moment_in_words, storable
 from srs.server.store import clock
+from srs.server.store.base import HELD
 from srs.server.store.blobs import Blob
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import ACCEPTED, REJECTED, Job
@@ -75,13 +78,16 @@ def receive(store: Store, bell: Bell, upload: Upload, blob: Blob, file_name: str
     The same idempotency key gives the same submission. The phase is that of ``upload.received_at`` under the
     boundaries that are committed now, so a deadline moved meanwhile counts.
     """
-    if not 8 <= len(idempotency_key) <= 64:
-        raise InputError("upload.key", "The idempotency key must have 8 to 64 characters.")
+    if not re.fullmatch(r"[!-~]{8,64}", idempotency_key):
+        raise InputError("upload.key", "The idempotency key must have 8 to 64 printable ASCII characters.")
     with store.work() as session:
-        team = session.get_one(Team, upload.team_id, with_for_update=True)
+        team = session.get_one(Team, upload.team_id, with_for_update=HELD)
         known = submission_by_key(session, team.id, upload.kind, idempotency_key)
         if known is not None:
-            return known.public_id
+            return _same(known, blob)
+        refuse_excluded(team)
+        if not any(member.user_id == upload.user_id for member in team.members):
+            raise StateError("team.left", "You have left this team meanwhile; nothing was stored.")
         race = session.get_one(Race, upload.race_id)
         in_round = session.get_one(Round, upload.round_id, with_for_update={"read": True})
         _refuse_closed(race, in_round, upload.kind, upload.received_at)
@@ -93,6 +99,25 @@ def receive(store: Store, bell: Bell, upload: Upload, blob: Blob, file_name: str
     return public_id
 
 
+def known_submission(store: Store, person: Person, slug: str, kind: Kind, idempotency_key: str) -> str | None:
+    """The submission that a key has made before: for who did not get the answer and asks again, even too late."""
+    with store.read() as session:
+        race = race_by_slug(session, slug)
+        team = team_of(session, race.id, person.user_id)
+        known = submission_by_key(session, team.id, kind, idempotency_key) if team else None
+        return known.public_id if known else None
+
+
+def _same(known: Submission, blob: Blob) -> str:
+    if known.sha256 != blob.sha256:
+        raise InputError(
+            "upload.key-used",
+            "This form has already sent another file.",
+            hint="Reload the page and send this file with the fresh form.",
+        )
+    return known.public_id
+
+
 def _record(session: Session, upload: Upload, blob: Blob, file_name: str, idempotency_key: str) -> Job:
     submission = Submission(
         public_id=secrets.token_hex(16),
@@ -101,7 +126,7 @@ def _record(session: Session, upload: Upload, blob: Blob, file_name: str, idempo
         team_id=upload.team_id,
         user_id=upload.user_id,
         kind=upload.kind,
-        file_name=file_name[-FILE_NAME_MAX_CHARACTERS:] or "unnamed",
+        file_name=storable(file_name)[-FILE_NAME_MAX_CHARACTERS:] or "unnamed",
         sha256=blob.sha256,
         size_bytes=blob.size_bytes,
         received_at=upload.received_at,
@@ -124,8 +149,7 @@ def _submitting_team(session: Session, race: Race, person: Person, kind: Kind) -
     team = team_of(session, race.id, person.user_id)
     if team is None:
         raise StateError("team.none", "You are in no team of this race.", hint="Create one, or accept an invitation.")
-    if team.excluded_at is not None:
-        raise StateError("team.excluded", "Your team has been excluded from this race.", hint="Ask the staff.")
+    refuse_excluded(team)
     return team
 
 

@@ -11,6 +11,7 @@ from srs.game.access import Action
 from srs.server.services.access import Person, require
 from srs.server.services.sign_in import token_hash
 from srs.server.store import clock, events, outbox
+from srs.server.store.base import HELD
 from srs.server.store.engine import Session, Store
 from srs.server.store.matches import matches_involving
 from srs.server.store.races import Race, participation, race_by_slug
@@ -104,7 +105,16 @@ def _own_team(session: Session, race: Race, person: Person) -> Team:
     team = team_of(session, race.id, person.user_id, lock=True)
     if team is None:
         raise StateError("team.none", "You are in no team of this race.", hint="Create one first.")
+    refuse_excluded(team)
     return team
+
+
+def refuse_excluded(team: Team) -> None:
+    """Raise ``StateError`` for a team that staff have taken out of the race."""
+    if team.excluded_at is not None:
+        raise StateError(
+            "team.excluded", f"The team {team.name!r} has been excluded from this race.", hint="Ask the staff."
+        )
 
 
 def _refuse_full(race: Race, team: Team) -> None:
@@ -117,10 +127,11 @@ def accept_invitation(store: Store, person: Person, token: str) -> str:
     """Join the team that invited. Returns the race's slug. The person has joined the race before."""
     with store.work() as session:
         offer = _valid_invitation(session, token)
-        race = session.get_one(Race, offer.team.race_id, with_for_update=True)
+        race = session.get_one(Race, offer.team.race_id, with_for_update=HELD)
         moment = clock.now(session)
         _refuse_after_lock(race, moment)
         _refuse_second_team(session, race, person)
+        refuse_excluded(offer.team)
         _refuse_full(race, offer.team)
         if participation(session, race.id, person.user_id) is None:
             raise StateError("team.not-in-race", f"Join the race {race.title!r} first, then open the invitation again.")
@@ -132,14 +143,14 @@ def accept_invitation(store: Store, person: Person, token: str) -> str:
 
 def describe_invitation(store: Store, token: str) -> tuple[str, str, str]:
     """(race title, race slug, team name) of a valid invitation, for the page that asks for consent."""
-    with store.work() as session:
-        offer = _valid_invitation(session, token)
+    with store.read() as session:
+        offer = _valid_invitation(session, token, lock=False)
         race = session.get_one(Race, offer.team.race_id)
         return race.title, race.slug, offer.team.name
 
 
-def _valid_invitation(session: Session, token: str) -> Invitation:
-    offer = invitation(session, token_hash(token))
+def _valid_invitation(session: Session, token: str, *, lock: bool = True) -> Invitation:
+    offer = invitation(session, token_hash(token), lock=lock)
     if offer.used_at is not None or offer.expires_at <= clock.now(session):
         raise StateError(
             "invitation.spent",

@@ -1,4 +1,4 @@
-"""Moments in words: local time with its zone, and UTC."""
+"""Text for people and databases: moments in words, and words from outside."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def moment_in_words(moment: dt.datetime, timezone: str) -> str:
         return f"{utc:%Y-%m-%d {clock}} UTC"
     utc_date = "" if local.date() == utc.date() else "%Y-%m-%d "
     return f"{local:%Y-%m-%d {clock}} {local.tzname()} ({utc:{utc_date}{clock}} UTC)"
+
+
+def storable(text: str) -> str:
+    """Text from outside as every database takes it: no NUL, no half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -79,4 +79,4 @@ def staff_role(session: Session) -> Role:
 
 def sign_in_link(session: Session, token_hash: str) -> SignInLink | None:
     """The link of a token's hash; locked, so that it is used once."""
-    return session.scalar(select(SignInLink).where(SignInLink.token_hash == token_hash).with_for_update())
+    return session.scalar(select(SignInLink).where(SignInLink.token_hash == token_hash).with_for_update(key_share=True))

@@ -17,6 +17,14 @@ CONVENTION = {
 }
 
 
+HELD = {"key_share": True}
+"""For ``with_for_update``: hold a row, yet let others insert rows that refer to it.
+
+A plain ``FOR UPDATE`` on PostgreSQL also blocks the foreign keys of every insert, and two such holders can wait
+for each other.
+"""
+
+
 class UtcDateTime(TypeDecorator[dt.datetime]):
     """A moment. Refuses naive datetimes, returns aware UTC on every database."""
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,9 @@ class Blobs:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "tmp").mkdir(parents=True, exist_ok=True)
+        for name in ("tmp", *(f"{byte:02x}" for byte in range(256))):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        _sync_folder(root)
 
     def path(self, sha256: str) -> Path:
         """Where a blob lies. Raises ``NotFound`` for anything that is not a stored blob's name."""
@@ -74,13 +77,23 @@ class Blobs:
     def sweep(self, referenced: Collection[str], older_than_s: float = 3600.0) -> int:
         """Delete blobs that nothing refers to and temporary files, both older than given; return how many."""
         before = time.time() - older_than_s
-        stale = [path for path in self._files() if path.name not in referenced and path.stat().st_mtime < before]
-        for path in stale:
-            path.unlink(missing_ok=True)
-        return len(stale)
+        unreferenced = [path for path in self.root.glob("*/*") if path.name not in referenced]
+        return sum(self._delete_if_old(path, before) for path in unreferenced)
 
-    def _files(self) -> Iterator[Path]:
-        return (path for path in self.root.glob("*/*") if path.is_file())
+    def _delete_if_old(self, path: Path, before: float) -> bool:
+        """Move the file away, look at its age only then, and put it back if it was stored anew meanwhile."""
+        aside = self.root / "tmp" / f"swept-{secrets.token_hex(8)}"
+        try:
+            if path.stat().st_mtime >= before:
+                return False
+            path.rename(aside)
+            if aside.stat().st_mtime >= before:
+                aside.rename(path)
+                return False
+            aside.unlink()
+        except FileNotFoundError:  # a temporary file that was finished, or another sweep was first
+            return False
+        return True
 
     def _place(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
@@ -104,12 +117,15 @@ class Blobs:
         file.flush()
         os.fsync(file.fileno())
         place = self._place(blob.sha256)
-        place.parent.mkdir(exist_ok=True)
         # A blob that is there already gets a new time, so that a sweep does not take it for an old orphan.
         Path(file.name).replace(place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(place.parent)
         return blob
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

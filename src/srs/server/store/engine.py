@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from srs.errors import Unavailable
+from srs.errors import StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
 
@@ -29,7 +29,7 @@ class Store:
         self.blobs = Blobs(config.data / "blobs")
         self.engine = open_engine(config.database_url)
         self._writers = sessionmaker(self.engine.execution_options(srs_writes=True), expire_on_commit=False)
-        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+        self._readers = sessionmaker(_with_snapshots(self.engine), expire_on_commit=False)
 
     @contextmanager
     def work(self) -> Iterator[Session]:
@@ -55,10 +55,21 @@ class Store:
             raise Unavailable(
                 "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
             ) from error
+        except IntegrityError as error:
+            raise StateError(
+                "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."
+            ) from error
 
     def close(self) -> None:
         """Give every connection back (before a fork, at the end of a test)."""
         self.engine.dispose()
+
+
+def _with_snapshots(engine: Engine) -> Engine:
+    """For readers: all statements of a transaction see one moment (in SQLite they do anyway)."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def open_engine(url: str) -> Engine:

@@ -54,8 +54,11 @@ class Job(Base):
 
 
 def claimable(now: dt.datetime) -> Any:
-    """The condition under which a job may be claimed: queued, or running past its lease."""
-    return or_(Job.state == QUEUED, and_(Job.state == RUNNING, Job.lease_until < now))
+    """The condition under which a job may be claimed: queued, or running past its lease.
+
+    A queued job that has just crashed has a ``lease_until``, too: not before then.
+    """
+    return and_(Job.state.in_(PENDING), or_(Job.lease_until.is_(None), Job.lease_until < now))
 
 
 def changes_one(session: Session, statement: Update) -> bool:
@@ -79,11 +82,13 @@ def fairest(session: Session, now: dt.datetime, crashes_max: int) -> int | None:
     return session.scalar(select(waiting.c.id).order_by(waiting.c.turn, waiting.c.id).limit(1))
 
 
-def claim(session: Session, job_id: int, worker: str, now: dt.datetime, lease_until: dt.datetime) -> Job | None:
+def claim(
+    session: Session, job_id: int, worker: str, now: dt.datetime, lease_until: dt.datetime, crashes_max: int
+) -> Job | None:
     """Make a job mine, if nobody has it; ``None`` when somebody else was first."""
     taken = (
         update(Job)
-        .where(Job.id == job_id, claimable(now))
+        .where(Job.id == job_id, claimable(now), Job.crashes < crashes_max)
         .values(
             state=RUNNING,
             attempt=Job.attempt + 1,
@@ -101,7 +106,7 @@ def finish(session: Session, job_id: int, attempt: int, values: dict[str, Any]) 
     change = (
         update(Job)
         .where(Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)
-        .values(lease_until=None, **values)
+        .values(**{"lease_until": None, **values})
     )
     return changes_one(session, change)
 
@@ -124,7 +129,7 @@ def due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
 def exhausted(session: Session, now: dt.datetime, crashes_max: int) -> Sequence[Job]:
     """Jobs that crashed as often as is allowed, locked; they are to be parked."""
     query = select(Job).where(claimable(now), Job.crashes >= crashes_max)
-    return session.scalars(query.with_for_update()).all()
+    return session.scalars(query.order_by(Job.id).with_for_update(skip_locked=True)).all()
 
 
 def waiting_before(session: Session, job: Job) -> int:

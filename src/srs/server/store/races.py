@@ -67,7 +67,7 @@ class RosterEntry(Base):
 def race_by_slug(session: Session, slug: str, *, lock: bool = False) -> Race:
     """The race of an address; ``NotFound`` otherwise. ``lock`` holds its row until the end of the transaction."""
     query = select(Race).where(Race.slug == slug)
-    race = session.scalar(query.with_for_update() if lock else query)
+    race = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if race is None:
         raise NotFound("race.unknown", "There is no such race.")
     return race
@@ -95,6 +95,11 @@ def is_on_roster(session: Session, race_id: int, email: str) -> bool:
     """Whether an address is on a race's roster."""
     query = select(RosterEntry.id).where(RosterEntry.race_id == race_id, RosterEntry.email == email.lower())
     return session.scalar(query) is not None
+
+
+def roster(session: Session, race_id: int) -> set[str]:
+    """Every address on a race's roster."""
+    return set(session.scalars(select(RosterEntry.email).where(RosterEntry.race_id == race_id)))
 
 
 def waiting_for_approval(session: Session, race_id: int) -> list[Participation]:

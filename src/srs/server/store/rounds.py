@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from srs.errors import NotFound
 from srs.game import phases
-from srs.server.store.base import Base
+from srs.server.store.base import HELD, Base
 
 
 class Round(Base):
@@ -52,7 +52,7 @@ def rounds_of(session: Session, race_id: int) -> list[Round]:
 def round_by_number(session: Session, race_id: int, number: int, *, lock: bool = False) -> Round:
     """One round of a race; ``NotFound`` otherwise."""
     query = select(Round).where(Round.race_id == race_id, Round.number == number)
-    found = session.scalar(query.with_for_update() if lock else query)
+    found = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if found is None:
         raise NotFound("round.unknown", f"There is no round {number} in this race.")
     return found
@@ -60,7 +60,7 @@ def round_by_number(session: Session, race_id: int, number: int, *, lock: bool =
 
 def lock_round(session: Session, round_id: int) -> Round:
     """One round as it is now, its row held until the end of the transaction."""
-    return session.get_one(Round, round_id, with_for_update=True, populate_existing=True)
+    return session.get_one(Round, round_id, with_for_update=HELD, populate_existing=True)
 
 
 def undrawn_rounds(session: Session, now: dt.datetime) -> list[Round]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from srs.errors import NotFound
 from srs.server.store.accounts import User
@@ -61,7 +61,7 @@ class Invitation(Base):
 def team_of(session: Session, race_id: int, user_id: int, *, lock: bool = False) -> Team | None:
     """The team of a person in a race. ``lock`` holds its row, so that a team does one thing at a time."""
     query = select(Team).join(Membership).where(Membership.race_id == race_id, Membership.user_id == user_id)
-    return session.scalar(query.with_for_update(of=Team) if lock else query)
+    return session.scalar(query.with_for_update(of=Team, key_share=True) if lock else query)
 
 
 def team_by_number(session: Session, race_id: int, number: int) -> Team:
@@ -73,8 +73,9 @@ def team_by_number(session: Session, race_id: int, number: int) -> Team:
 
 
 def teams_of_race(session: Session, race_id: int) -> list[Team]:
-    """Every team of a race by number, excluded ones too."""
-    return list(session.scalars(select(Team).where(Team.race_id == race_id).order_by(Team.number)))
+    """Every team of a race by number, excluded ones too, with their members."""
+    query = select(Team).where(Team.race_id == race_id).options(selectinload(Team.members))
+    return list(session.scalars(query.order_by(Team.number)))
 
 
 def name_is_taken(session: Session, race_id: int, name: str) -> bool:
@@ -83,9 +84,10 @@ def name_is_taken(session: Session, race_id: int, name: str) -> bool:
     return name.casefold() in (taken.casefold() for taken in names)
 
 
-def invitation(session: Session, token_hash: str) -> Invitation:
-    """The invitation of a token's hash, locked; ``NotFound`` otherwise."""
-    found = session.scalar(select(Invitation).where(Invitation.token_hash == token_hash).with_for_update())
+def invitation(session: Session, token_hash: str, *, lock: bool) -> Invitation:
+    """The invitation of a token's hash; ``NotFound`` otherwise. ``lock`` holds its row, so that it is used once."""
+    query = select(Invitation).where(Invitation.token_hash == token_hash)
+    found = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if found is None:
         raise NotFound("invitation.unknown", "This invitation does not exist.", hint="Ask your team for a new one.")
     return found
