@@ -14,15 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from sqlalchemy import select
 
 from faults.plant import (
+    GENEROUS,
     all_jobs,
     audit_lines,
     in_state,
     lost_and_doubled,
     make_race,
     pending,
-    scores,
     send_many,
     small_defence,
     wait_for,
@@ -30,10 +31,13 @@ from faults.plant import (
 )
 from sizes import record, size
 from small_race import SmallRace
+from srs.game.race import read_rules
+from srs.judging.defence import check_defence
 from srs.server.bell import QUEUE, TASK, celery_app
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.jobs import ACCEPTED, PARKED, RUNNING, Job
+from srs.server.store.scores import DefenceScore
 
 
 @pytest.fixture
@@ -56,10 +60,18 @@ def race(site: Config) -> Iterator[SmallRace]:
     store.close()
 
 
-def judged_alike(store: Store, reference: dict[int, tuple[float, dict[str, float]]], files: int) -> bool:
-    """Whether equal files (upload ``n`` and ``n + files``) have equal scores."""
-    found = scores(store)
-    return all(found[key + files] == value for key, value in reference.items() if key + files in found)
+def stale_scores(store: Store) -> list[int]:
+    """Submissions whose score is not the one of their own file."""
+    rules = read_rules(GENEROUS)
+    with store.read() as session:
+        rows = [
+            (row.submission_id, row.utility, row.submission.sha256) for row in session.scalars(select(DefenceScore))
+        ]
+    return [
+        submission
+        for submission, utility, sha256 in rows
+        if check_defence(store.blobs.path(sha256), "file.csv", rules).utility != utility
+    ]
 
 
 def test_r1_workers_are_killed_mid_evaluation(race: SmallRace, site: Config, tmp_path: Path) -> None:
@@ -77,6 +89,7 @@ def test_r1_workers_are_killed_mid_evaluation(race: SmallRace, site: Config, tmp
         took_s = wait_for(lambda: not pending(race.store), size(60, 400), "all is judged")
     assert in_state(race.store, ACCEPTED) == submissions
     lost, doubled = lost_and_doubled(race.store, submissions)
+    assert stale_scores(race.store) == []
     record("R1", submissions, lost, doubled, f"{kills} workers killed; done {took_s:.0f} s after the last")
     assert (lost, doubled) == (0, 0)
     assert sum(job.attempt for job in all_jobs(race.store)) > submissions, "no kill met an evaluation"

@@ -1,0 +1,321 @@
+"""One turn of a worker, with real children: every ending of a judgement and what becomes of the job."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from faults.plant import GENEROUS, OPEN_AT, all_jobs, audit_lines, small_defence
+from small_race import SmallRace, make_small_race
+from srs.server.bell import SilentBell
+from srs.server.bootstrap import Server, open_server
+from srs.server.config import Config
+from srs.server.services.jobs import claim_next
+from srs.server.store.engine import database_now
+from srs.server.store.jobs import BUNDLE, Job
+from srs.server.store.matches import Match, matches_of_race
+from srs.server.store.outbox import enqueue
+from srs.server.store.scores import attack_scores_of, defence_score_of
+from srs.server.store.teams import team_of
+from srs.server.worker import work
+from srs.server.worker.tend import clean_up, tend_once, tend_until
+from srs.server.worker.work import Shutdown, work_once, work_until
+
+CONFINED = "from srs.server.worker.confine import confine; confine()\n"
+
+
+@pytest.fixture
+def server(config: Config) -> Iterator[Server]:
+    opened = open_server(replace(config, lease_s=1.0))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def race(server: Server) -> SmallRace:
+    return make_small_race(server.store, OPEN_AT, GENEROUS)
+
+
+def judged_by(server: Server, script: str) -> Server:
+    """The same installation with another child."""
+    return replace(server, judge=(sys.executable, "-I", "-c", CONFINED + script))
+
+
+def send(race: SmallRace, data: bytes | None = None) -> None:
+    race.send(race.ada, "defence", small_defence(1) if data is None else data, f"key-{time.monotonic_ns()}")
+
+
+def test_an_honest_file_is_accepted_and_published(server: Server, race: SmallRace) -> None:
+    send(race)
+    assert work_once(server, "me", Shutdown())
+    assert not work_once(server, "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert (job.state, job.crashes, job.worker) == ("accepted", 1, "me")
+    with server.store.read() as session:
+        assert job.submission_id is not None
+        score = defence_score_of(session, job.submission_id)
+        assert score is not None
+        assert 0 < score.utility <= 10
+        for sha256 in (score.pool_sha256, score.published_sha256, *(file["sha256"] for file in score.files.values())):
+            assert server.store.blobs.path(sha256).exists()
+    assert list((server.config.data / "work").iterdir()) == []
+
+
+def test_a_file_that_breaks_rules_is_a_verdict(server: Server, race: SmallRace) -> None:
+    send(race, b"cell_id,rep,direction_size,timestamp\n1,1,0,0\n")
+    work_once(server, "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert job.state == "rejected"
+    assert job.report is not None
+    assert job.report["problems"]
+
+
+def test_f8_a_killed_judgement_is_reported_as_too_costly(server: Server, race: SmallRace) -> None:
+    """F8: memory beyond the limit is a verdict, ``trace.too-costly``, and no crash."""
+    send(race)
+    work_once(judged_by(server, "kept = []\nwhile True: kept.append(bytearray(b'x') * (64 << 20))"), "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert job.state == "rejected"
+    assert job.report is not None
+    [problem] = job.report["problems"]
+    assert problem["code"] == "trace.too-costly"
+    assert "of memory" in problem["message"]
+
+
+@pytest.mark.parametrize(
+    ("script", "seen"),
+    [
+        ("raise RuntimeError('what staff must know')", "what staff must know"),
+        ("import os; os.abort()", "SIGABRT"),
+        ("pass", "'result.json' is missing"),
+        ("open('result.json', 'w').write('{}')", "validation error"),
+        ("import os; os.symlink('/etc/passwd', 'result.json')", "not a plain file"),
+        ("import os; os.mkfifo('result.json')", "not a plain file"),
+        ("open('result.json', 'wb').truncate((64 << 20) + 1)", "has 67108865 bytes"),
+    ],
+)
+def test_a_crash_is_given_back_with_its_last_words(server: Server, race: SmallRace, script: str, seen: str) -> None:
+    send(race)
+    assert work_once(judged_by(server, script), "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert (job.state, job.crashes) == ("queued", 1)
+    assert seen in job.trouble
+
+
+RESULT = """
+import json, os
+open("pool.npz", "w").close()
+open("published.bin", "w").close()
+report = {"problems": [], "warnings": [], "signals": [], "omitted": 0}
+result = {"accepted": True, "report": report, "files": {"train.csv.zip": NAME}}
+result |= {"pool": "pool.npz", "published": "published.bin"}
+json.dump(result, open("result.json", "w"))
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../../secret_key", "passwd", "hard", "folder", "", "\0"],
+)
+def test_a_child_cannot_hand_back_files_of_others(server: Server, race: SmallRace, name: str) -> None:
+    """What a taken-over child names is published to its attackers: only its own plain files may be."""
+    (server.config.data / "secret_key").write_text("the secret")
+    links = "import os; os.symlink('/etc/passwd', 'passwd'); os.mkdir('folder'); os.link('../../secret_key', 'hard')\n"
+    send(race)
+    work_once(judged_by(server, links + RESULT.replace("NAME", repr(name))), "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert job.state == "queued"
+    assert "ValueError" in job.trouble
+
+
+@pytest.fixture
+def drawn(server: Server, race: SmallRace) -> SmallRace:
+    """Ada is to attack Cleo's defence; the bundle of that match waits to be prepared."""
+    race.send(race.cleo, "defence", small_defence(2), "cleo-defends")
+    work_once(server, "me", Shutdown())
+    with server.store.work() as session:
+        [defence] = all_jobs(server.store)
+        ada = team_of(session, defence.race_id, race.ada.user_id)
+        assert ada is not None
+        match = Match(
+            race_id=defence.race_id,
+            round_id=race.round(session).id,
+            attacker_id=ada.id,
+            defender_id=defence.team_id,
+            defence_id=defence.submission_id,
+            order_seed=b"x" * 32,
+            first_capture=0,
+        )
+        queued_at = database_now(session)
+        session.add(Job(kind=BUNDLE, race_id=defence.race_id, team_id=ada.id, match=match, queued_at=queued_at))
+    return race
+
+
+def test_a_bundle_is_prepared(server: Server, drawn: SmallRace) -> None:
+    work_once(server, "me", Shutdown())
+    assert [job.state for job in all_jobs(server.store)] == ["accepted", "accepted"]
+    with server.store.read() as session:
+        [match] = matches_of_race(session, drawn.race(session).id)
+        assert match.labels_sha256 is not None
+        assert match.files is not None
+        for file in match.files.values():
+            assert server.store.blobs.path(file["sha256"]).stat().st_size == file["size_bytes"]
+
+
+def test_a_bundle_that_costs_too_much_is_no_verdict(server: Server, drawn: SmallRace) -> None:
+    """Nobody uploaded it, so there is nobody to reject: it is a crash for staff to see."""
+    work_once(judged_by(server, "import sys; print('no memory'); sys.exit(75)"), "me", Shutdown())
+    job = all_jobs(server.store)[-1]
+    assert (job.kind, job.state, job.trouble) == (BUNDLE, "queued", "no memory\n")
+
+
+def test_an_attack_is_scored(server: Server, drawn: SmallRace) -> None:
+    work_once(server, "me", Shutdown())
+    with server.store.work() as session:
+        [match] = matches_of_race(session, drawn.race(session).id)
+        now_round = drawn.round(session)
+        now_round.drawn_at = now_round.published_at = now_round.attack_opens_at
+        test_file = server.store.blobs.path((match.files or {})["test.parquet"]["sha256"])
+        number = match.defender.number
+        drawn_at = now_round.attack_opens_at
+    drawn.at(drawn_at + dt.timedelta(hours=1))
+    ids = pl.read_parquet(test_file)["capture_id"].unique().to_list()
+    rows = ["team_id,capture_id,proba_class_1,proba_class_2,proba_class_3"]
+    rows += [f"{number},{capture_id},0.5,0.25,0.25" for capture_id in ids]
+    drawn.send(drawn.ada, "attack", "\n".join(rows).encode(), "ada-attacks")
+    work_once(server, "me", Shutdown())
+    job = all_jobs(server.store)[-1]
+    assert (job.kind, job.state) == ("attack", "accepted"), job.report
+    with server.store.read() as session:
+        assert job.submission_id is not None
+        [score] = attack_scores_of(session, job.submission_id)
+        assert score.final["auc"] == 0.5
+
+
+def test_a_worker_that_ends_gives_its_job_back_uncounted(server: Server, race: SmallRace) -> None:
+    send(race)
+    shutdown = Shutdown()
+    timer = threading.Timer(0.5, shutdown.overdue.set)
+    timer.start()
+    work_once(judged_by(server, "import time; time.sleep(60)"), "me", shutdown)
+    timer.join()
+    [job] = all_jobs(server.store)
+    assert (job.state, job.crashes, job.lease_until) == ("queued", 0, None)
+    assert audit_lines(server.store, "job.late") == 0
+
+
+def test_a_lease_is_kept_while_the_child_works(server: Server, race: SmallRace) -> None:
+    send(race)
+    claims = []
+    slow = judged_by(server, "import time; time.sleep(2.5); raise SystemExit(1)")
+    worker = threading.Thread(target=work_once, args=(slow, "me", Shutdown()))
+    worker.start()
+    while worker.is_alive():
+        time.sleep(0.1)
+        if all_jobs(server.store)[0].attempt == 1 and worker.is_alive():
+            claims.append(claim_next(server.store, "thief", 1.0))
+    worker.join()
+    assert len(claims) > 10
+    assert [claim for claim in claims[:-2] if claim] == []
+
+
+def test_a_job_that_was_taken_away_ends_the_child(server: Server, race: SmallRace) -> None:
+    """R8: the late one is stopped, and the audit log says that it was late."""
+    send(race)
+    slow = judged_by(server, "import time; time.sleep(60)")
+    worker = threading.Thread(target=work_once, args=(slow, "late", Shutdown()))
+    worker.start()
+    while not all_jobs(server.store)[0].attempt:
+        time.sleep(0.02)
+    with server.store.work() as session:
+        job = session.merge(all_jobs(server.store)[0])
+        job.attempt += 1
+        job.worker = "thief"
+    began = time.monotonic()
+    worker.join()
+    assert time.monotonic() - began < 10
+    assert audit_lines(server.store, "job.late") == 1
+    assert all_jobs(server.store)[0].worker == "thief"
+
+
+def test_a_shutdown_takes_no_new_job(server: Server, race: SmallRace) -> None:
+    send(race)
+    shutdown = Shutdown()
+    shutdown.ask()
+    shutdown.ask()
+    assert not work_once(server, "me", shutdown)
+    work_until(server, "me", shutdown)
+    assert all_jobs(server.store)[0].attempt == 0
+
+
+def test_a_worker_works_off_what_comes_until_it_is_asked_to_end(server: Server, race: SmallRace) -> None:
+    shutdown = Shutdown()
+    worker = threading.Thread(target=work_until, args=(server, "me", shutdown))
+    worker.start()
+    for number in range(2):
+        send(race, small_defence(number))
+    while [job.state for job in all_jobs(server.store)] != ["accepted", "accepted"]:
+        time.sleep(0.05)
+    shutdown.ask()
+    worker.join(5)
+    assert not worker.is_alive()
+
+
+def test_a_worker_waits_for_a_database_that_is_away(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "TROUBLE_S", 0.05)
+    away = replace(config, database_url="postgresql+psycopg://127.0.0.1:1/nothing")
+    server = open_server(away)
+    shutdown = Shutdown()
+    worker = threading.Thread(target=work_until, args=(server, "me", shutdown))
+    worker.start()
+    time.sleep(0.3)
+    assert worker.is_alive()
+    shutdown.ask()
+    worker.join(5)
+    assert not worker.is_alive()
+    server.close()
+
+
+def test_the_trouble_of_one_duty_keeps_no_other_from_being_done(
+    server: Server, race: SmallRace, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bell that breaks its promise ends the sweep; mail goes out all the same."""
+
+    class Broken(SilentBell):
+        def ring(self, job_ids: object) -> None:
+            raise RuntimeError("cracked")
+
+    with server.store.work() as session:
+        enqueue(session, "key", "new@example.org", "Subject", "Body", database_now(session))
+    send(race)
+    tend_once(replace(server, bell=Broken()))
+    assert "cracked" in caplog.text
+    assert "new@example.org" in capsys.readouterr().err
+
+
+def test_the_tender_cleans_up_when_it_begins_and_ends_when_asked(server: Server, race: SmallRace) -> None:
+    left = server.config.data / "work" / "left-by-a-killed-worker"
+    young = server.config.data / "work" / "under-way"
+    for folder in (left, young):
+        (folder / "inner").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    asked = threading.Event()
+    tender = threading.Thread(target=tend_until, args=(server, asked))
+    tender.start()
+    deadline = time.monotonic() + 10
+    while left.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    asked.set()
+    tender.join(5)
+    assert not tender.is_alive()
+    assert not left.exists()
+    clean_up(server)
+    assert young.exists()
