@@ -132,11 +132,12 @@ def _wait_until(ready: Callable[[], object], not_yet: type[Exception], log: Path
     while True:
         try:
             ready()
-            return
         except not_yet:
             if time.monotonic() > deadline:
                 pytest.fail(f"the server did not start:\n{log.read_text()[-2000:]}")
             time.sleep(0.05)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")
