@@ -67,7 +67,7 @@ def _about_defences(sent: list[Submission], of_round: Round) -> list[str]:
 def _about_attacks(view: RaceView, team: Team, of_round: Round, sent: list[Submission]) -> list[str]:
     if any(one.job.state in PENDING for one in sent):
         return ["Your attack is being judged: look at its report when it is there."]
-    scores: dict[int, AttackScore] = latest_attacks(view.session, of_round.id)
+    scores: dict[int, AttackScore] = latest_attacks(view.session, of_round.id, team.id)
     mine = matches_of_attacker(view.session, of_round.id, team.id)
     missing = [match for match in mine if match.void_at is None and match.id not in scores]
     if not missing:

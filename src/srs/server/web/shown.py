@@ -26,8 +26,10 @@ def moment(at: dt.datetime | None, timezone: str = "UTC") -> Markup:
     """``<time>`` with the moment in the race's zone and in UTC; a dash for none."""
     if at is None:
         return escape(DASH)
-    words = moment_in_words(at, timezone)
-    return Markup('<time datetime="{}">{}</time>').format(f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}", words)
+    # Lines break between the two zones, not inside a date.
+    parts = moment_in_words(at, timezone).replace(" (", "\n(").split("\n")
+    shown = Markup(" ").join(Markup("<span>{}</span>").format(part) for part in parts)
+    return Markup('<time datetime="{}">{}</time>').format(f"{at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}", shown)
 
 
 def size(size_bytes: float) -> str:
@@ -37,8 +39,8 @@ def size(size_bytes: float) -> str:
     for unit in ("kB", "MB"):
         size_bytes /= 1000
         if size_bytes < 1000:
-            return f"{size_bytes:.1f} {unit}"
-    return f"{size_bytes / 1000:.1f} GB"
+            return f"{size_bytes:.1f} {unit}".replace(".0 ", " ")
+    return f"{size_bytes / 1000:.1f} GB".replace(".0 ", " ")
 
 
 def number(value: float | None, decimals: int = 2) -> str:

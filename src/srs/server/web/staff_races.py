@@ -15,7 +15,7 @@ from srs.server.store.events import events_of_race
 from srs.server.store.jobs import parked_jobs
 from srs.server.store.matches import matches_of_round
 from srs.server.store.races import waiting_for_approval
-from srs.server.store.scores import defence_score_of
+from srs.server.store.scores import defence_scores_of
 from srs.server.store.submissions import DEFENCE, submissions_of_race
 from srs.server.store.teams import teams_of_race
 from srs.server.web.viewer import looking_at, signed_in, the_server
@@ -51,7 +51,7 @@ def submissions(slug: str) -> str:
     signed_in()
     with looking_at(slug, Action.STAFF_PAGES) as view:
         received = submissions_of_race(view.session, view.race.id)
-        scores = {one.id: defence_score_of(view.session, one.id) for one in received if one.kind == DEFENCE}
+        scores = defence_scores_of(view.session, [one.id for one in received if one.kind == DEFENCE])
         return render_template("staff/submissions.html", view=view, received=received, scores=scores)
 
 

@@ -19,6 +19,7 @@ from srs.server.store.scores import (
     AttackScore,
     attack_scores_of,
     defence_score_of,
+    defence_scores_of,
     latest_attacks,
     latest_defences,
 )
@@ -31,7 +32,7 @@ from srs.traces.report import Report
 
 pages = Blueprint("submissions", __name__)
 
-METRIC_ROWS = (
+METRIC_COLUMNS = (
     ("Received, bytes", "_in_volume", 0),
     ("Sent, bytes", "_out_volume", 0),
     ("Duration, seconds", "_duration", 3),
@@ -56,15 +57,14 @@ def defence(slug: str) -> str:
     with looking_at(slug, Action.SEE_OWN_TEAM) as view:
         sent = submissions_of_team(view.session, view.team.id, DEFENCE) if view.team else []
         counting = {
-            score.submission_id for one in view.rounds for score in latest_defences(view.session, one.id).values()
+            score.submission_id for one in view.rounds for score in latest_defences(view.session, one).values()
         }
         return render_template(
             "submissions/defence.html",
             view=view,
             sent=sent,
-            scores={one.id: defence_score_of(view.session, one.id) for one in sent},
+            scores=defence_scores_of(view.session, [one.id for one in sent]),
             counting=counting,
-            is_waiting=any(one.job.state in PENDING for one in sent),
             examples=examples(),
         )
 
@@ -93,7 +93,6 @@ def attack(slug: str) -> str:
             is_final=is_final(view.session, shown, view.now),
             matches=_own_matches(view, shown),
             sent=sent,
-            is_waiting=any(one.job.state in PENDING for one in sent) or view.phase(shown) is Phase.DRAWING,
             examples=examples(),
         )
 
@@ -102,7 +101,7 @@ def _own_matches(view: RaceView, of_round: Round) -> list[OwnMatch]:
     """Nothing of a draw is shown before its bundles are published."""
     if view.team is None or view.phase(of_round) not in (Phase.ATTACK, Phase.CLOSED):
         return []
-    scores = latest_attacks(view.session, of_round.id)
+    scores = latest_attacks(view.session, of_round.id, view.team.id)
     final = is_final(view.session, of_round, view.now)
     matches = matches_of_attacker(view.session, of_round.id, view.team.id)
     return [
@@ -170,7 +169,7 @@ def show(slug: str, public_id: str) -> str:
             submission=submission,
             job=submission.job,
             report=Report.from_json(submission.job.report) if submission.job.report else None,
-            metric_rows=METRIC_ROWS,
+            metric_columns=METRIC_COLUMNS,
             metric_names=METRIC_NAMES,
             before=waiting_before(view.session, submission.job),
             score=defence_score_of(view.session, submission.id),
