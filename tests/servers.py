@@ -90,13 +90,13 @@ def run_postgres() -> Iterator[Postgres]:
 
 
 @contextmanager
-def run_redis() -> Iterator[str]:
-    """Serve an empty Redis on a free port; yield its URL."""
+def run_redis(port: int | None = None) -> Iterator[str]:
+    """Serve an empty Redis on a free (or the given) port; yield its URL."""
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.fail("Redis is not installed here: run `make services`")
     with tempfile.TemporaryDirectory(prefix="srs-redis-") as folder:
-        port = free_port()
+        port = port or free_port()
         command = ["setpriv", "--pdeathsig", "KILL", binary, "--port", str(port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--dir", folder]
         log = Path(folder) / "log"

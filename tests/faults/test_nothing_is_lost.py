@@ -29,11 +29,12 @@ from faults.plant import (
     wait_for,
     workers_of,
 )
+from servers import free_port, run_redis
 from sizes import record, size
 from small_race import SmallRace
 from srs.game.race import read_rules
 from srs.judging.defence import check_defence
-from srs.server.bell import QUEUE, TASK, celery_app
+from srs.server.bell import QUEUE, TASK, CeleryBell, celery_app
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.jobs import ACCEPTED, PARKED, RUNNING, Job
@@ -110,6 +111,32 @@ def test_r2_the_broker_forgets_everything(race: SmallRace, site: Config, broker:
         wait_for(lambda: not pending(race.store), size(60, 300), "all is judged")
     lost, doubled = lost_and_doubled(race.store, queued + running)
     record("R2", queued + running, lost, doubled, f"FLUSHALL; first pick-up after {picked_up_s:.1f} s")
+    assert (lost, doubled) == (0, 0)
+
+
+def test_r3_the_broker_goes_away_and_comes_back(postgres_config: Config, tmp_path: Path) -> None:
+    """R3: uploads are received while it is away, and judged when it is back; the worker needs no restart."""
+    port, uploads = free_port(), size(4, 50)
+    config = replace(postgres_config, broker_url=f"redis://127.0.0.1:{port}/0", sweep_s=0.3)
+    store, bell = Store(config), CeleryBell(config.broker_url)
+    race = make_race(store)
+    with workers_of(config, tmp_path / "workers") as workers:
+        with run_redis(port):
+            workers.start(concurrency=2)
+            send_many(race, 2)
+            wait_for(lambda: not pending(store), 60, "it judges")
+        began = time.monotonic()
+        send_many(race, uploads, first=2)
+        bell.ring(range(uploads))
+        received_s = time.monotonic() - began
+        time.sleep(size(2, 20))
+        assert pending(store) == uploads
+        with run_redis(port):
+            took_s = wait_for(lambda: not pending(store), 60, "all is judged after its return")
+    lost, doubled = lost_and_doubled(store, uploads + 2)
+    bell.close()
+    store.close()
+    record("R3", uploads, lost, doubled, f"received in {received_s:.1f} s, all judged {took_s:.0f} s after its return")
     assert (lost, doubled) == (0, 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from threading import Thread
 from typing import Any
 
@@ -12,6 +13,8 @@ from srs.server.bell import TASK, celery_app
 from srs.server.bootstrap import Server
 from srs.server.worker.tend import tend_until
 from srs.server.worker.work import Shutdown, work_once, worker_name
+
+_log = logging.getLogger(__name__)
 
 
 def serve(server: Server, concurrency: int) -> int:
@@ -52,7 +55,7 @@ def worker_app(server: Server, shutdown: Shutdown) -> Celery:
     def work(_job_id: int) -> None:
         try:
             work_once(server, worker_name("celery"), shutdown)
-        except SrsError as error:  # the sweeper rings again
-            raise SystemError(str(error)) from None
+        except SrsError as error:
+            _log.warning("no work for a moment: %s", error)  # the sweeper rings again
 
     return app
