@@ -95,6 +95,7 @@ def _accept_defence(store: Store, slug: str, public_id: str, utility: float) -> 
                 version="1",
                 utility=utility,
                 implausible=False,
+                is_drawn=True,
                 traces=16,
                 packets=1600,
                 metrics=METRICS,
