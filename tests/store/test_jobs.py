@@ -105,12 +105,14 @@ def test_a_job_that_crashes_too_often_is_parked_and_can_be_retried(race: SmallRa
     send(race, 1)
     for _ in range(5):
         mine = claim(race)
-        jobs.give_back(race.store, mine, "it exploded")
+        jobs.give_back(race.store, mine, "it \0exploded")
+        assert jobs.claim_next(race.store, "w", LEASE_S) is None, "a crash is followed by a pause"
+        expire(race, mine.job_id)
     assert jobs.claim_next(race.store, "w", LEASE_S) is None
     bell = CountingBell()
     assert jobs.sweep(race.store, bell, crashes_max=5) == []
     parked = row(race, mine.job_id)
-    assert (parked.state, parked.trouble) == (PARKED, "it exploded")
+    assert (parked.state, parked.trouble) == (PARKED, "it \ufffdexploded")
 
     with pytest.raises(AccessDenied):
         jobs.retry(race.store, bell, race.ada, SLUG, parked.id)

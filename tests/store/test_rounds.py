@@ -10,7 +10,7 @@ import pytest
 from small_race import SLUG, SmallRace
 from srs.errors import AccessDenied, InputError, StateError
 from srs.game.draw import commit
-from srs.game.phases import Phase, phase_at
+from srs.game.phases import Phase, attack_window, phase_at
 from srs.server.bell import SilentBell
 from srs.server.services import races, rounds, standings, teams
 from srs.server.services.submissions import GRACE_S
@@ -218,6 +218,8 @@ def test_an_excluded_team_leaves_standings_and_its_matches_are_void(race: SmallR
     teams.exclude_team(race.store, race.dana, SLUG, 2, "published a file of labels")
     with pytest.raises(StateError):
         teams.exclude_team(race.store, race.dana, SLUG, 2, "again")
+    with pytest.raises(StateError):
+        teams.leave_team(race.store, race.cleo, SLUG)
     with race.store.read() as session:
         (row,) = standings.round_standings(session, race.race(session), race.round(session))
         assert (row.team.number, row.matches, row.attack) == (1, (), 0.0)
@@ -292,3 +294,113 @@ def test_a_teams_name_can_be_seen(race: SmallRace, name: str) -> None:
     races.join(race.store, race.nils, SLUG, "walnut")
     with pytest.raises(InputError):
         teams.create_team(race.store, race.nils, SLUG, name)
+
+
+def test_a_defence_accepted_after_the_draw_changes_no_score(race: SmallRace) -> None:
+    drawn_race(race)
+    with race.store.work() as session:
+        first = session.get_one(DefenceScore, 1)
+        first.submission.job.state = ACCEPTED
+        late = session.get_one(DefenceScore, 2)
+        late.submission.team_id = first.submission.team_id
+        late.is_drawn, late.utility = False, 10.0
+    with race.store.read() as session:
+        rows = standings.round_standings(session, race.race(session), race.round(session))
+    assert [row.utility for row in rows if row.team.number == 1] == [5.0]
+
+
+def test_a_deadline_moved_at_the_last_moment_stops_the_draw(race: SmallRace) -> None:
+    """The sweeper saw that the draw was due; before it drew, staff gave another hour."""
+    defend(race, "ada")
+    race.at(CLOSES_AT - HOUR)
+    rounds.move_boundary(race.store, race.dana, SLUG, 1, "defence_closes_at", CLOSES_AT + HOUR, "the site was away")
+    race.at(DRAWABLE_AT)
+    assert rounds._draw(race.store, 1) == []
+    with race.store.read() as session:
+        assert race.round(session).drawn_at is None
+
+
+def test_a_void_match_is_not_waited_for(race: SmallRace) -> None:
+    defend(race, "ada")
+    defend(race, "cleo")
+    race.at(DRAWABLE_AT)
+    advance(race)
+    teams.exclude_team(race.store, race.dana, SLUG, 2, "the bundle cannot be made")
+    advance(race)
+    with race.store.read() as session:
+        assert race.round(session).published_at == DRAWABLE_AT
+
+
+def test_an_excluded_teams_file_does_not_hold_the_draw(race: SmallRace) -> None:
+    defend(race, "ada")
+    defend(race, "cleo", utility=None)
+    race.at(DRAWABLE_AT)
+    advance(race)
+    with race.store.read() as session:
+        assert race.round(session).drawn_at is None
+    teams.exclude_team(race.store, race.dana, SLUG, 2, "its file stops everybody")
+    advance(race)
+    with race.store.read() as session:
+        assert race.round(session).drawn_at == DRAWABLE_AT
+
+
+def test_the_end_of_a_late_attack_phase_is_moved_from_where_it_is(race: SmallRace) -> None:
+    defend(race, "ada")
+    defend(race, "cleo")
+    race.at(DRAWABLE_AT)
+    advance(race)
+    prepare_bundles(race)
+    race.at(ATTACK_OPENS_AT + 48 * HOUR)
+    advance(race)
+    until = ATTACK_CLOSES_AT + 49 * HOUR
+    rounds.move_boundary(race.store, race.dana, SLUG, 1, "attack_closes_at", until, "one hour more")
+    with race.store.read() as session:
+        assert attack_window(race.round(session).times())[1] == until
+
+
+def test_a_parked_attack_keeps_a_round_provisional_for_half_an_hour(race: SmallRace) -> None:
+    drawn_race(race)
+    race.at(ATTACK_OPENS_AT)
+    attack(race, "ada", 0.9, 0.9)
+    with race.store.work() as session:
+        session.get_one(Job, 5).state = PARKED
+        of_round = race.round(session)
+        assert not standings.is_final(session, of_round, ATTACK_CLOSES_AT + dt.timedelta(minutes=29))
+        assert standings.is_final(session, of_round, ATTACK_CLOSES_AT + dt.timedelta(minutes=30))
+
+
+def test_two_staff_cannot_bring_the_rounds_out_of_order(race: SmallRace) -> None:
+    """Round 1's end and round 2's beginning moved towards each other at once: one of the two is refused."""
+    end = dt.datetime(2027, 4, 27, 5, 0, tzinfo=dt.UTC)
+    begin = dt.datetime(2027, 4, 25, 5, 0, tzinfo=dt.UTC)
+
+    def move(job: tuple[int, str, dt.datetime]) -> str:
+        try:
+            rounds.move_boundary(race.store, race.dana, SLUG, *job, "at once")
+        except InputError as refusal:
+            return refusal.code
+        return "moved"
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(move, [(1, "attack_closes_at", end), (2, "defence_opens_at", begin)]))
+    assert sorted(answers) == ["moved", "round.order"]
+
+
+def test_uploads_draws_and_exclusions_do_not_wait_for_each_other_in_a_ring(race: SmallRace) -> None:
+    """A file that was sent is never the victim of a deadlock with staff or with the system."""
+    defend(race, "ada")
+    race.at(CLOSES_AT - HOUR)
+
+    def act(index: int) -> str:
+        if index == 0:
+            teams.exclude_team(race.store, race.dana, SLUG, 2, "at once")
+        elif index == 1:
+            advance(race)
+        else:
+            return race.send(race.ada, "defence", b"%d" % index, f"key-ring-{index:04}")
+        return "done"
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(act, range(6)))
+    assert answers[:2] == ["done", "done"]
+    assert len(set(answers[2:])) == 4

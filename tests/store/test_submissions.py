@@ -14,7 +14,7 @@ from sizes import record, size
 from small_race import SLUG, SmallRace
 from srs.errors import AccessDenied, InputError, PhaseClosed, QuotaSpent, SrsError, StateError, TooSlow
 from srs.server.bell import SilentBell
-from srs.server.services import rounds, submissions
+from srs.server.services import rounds, submissions, teams
 from srs.server.store import clock
 from srs.server.store.engine import database_now
 from srs.server.store.events import events_of_race
@@ -219,3 +219,31 @@ def test_the_clock_is_the_simulated_one_until_it_is_let_go(race: SmallRace) -> N
     with race.store.work() as session:
         clock.simulate(session, None)
         assert abs(clock.now(session) - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
+
+
+def test_one_key_does_not_swallow_another_file(race: SmallRace) -> None:
+    race.send(race.ada, "defence", b"first", "one-key-two-files")
+    with pytest.raises(InputError) as refusal:
+        race.send(race.ada, "defence", b"second", "one-key-two-files")
+    assert refusal.value.code == "upload.key-used"
+
+
+def test_who_missed_the_answer_finds_it_even_after_the_close(race: SmallRace) -> None:
+    public_id = race.send(race.ada, "defence", b"data", "key-0001")
+    race.at(CLOSES_AT + SECOND)
+    assert submissions.known_submission(race.store, race.ben, SLUG, "defence", "key-0001") == public_id
+    assert submissions.known_submission(race.store, race.cleo, SLUG, "defence", "key-0001") is None
+    assert submissions.known_submission(race.store, race.nils, SLUG, "defence", "key-0001") is None
+
+
+@pytest.mark.parametrize("name", ["\0.csv", "\ud800.csv", "x" * 1000, ""])
+def test_any_file_name_can_be_stored(race: SmallRace, name: str) -> None:
+    assert race.send(race.ada, "defence", b"data", "key-0001", name)
+
+
+def test_who_left_the_team_meanwhile_sends_nothing_for_it(race: SmallRace) -> None:
+    upload = submissions.open_upload(race.store, race.ben, SLUG, "defence")
+    teams.leave_team(race.store, race.ben, SLUG)
+    with pytest.raises(StateError) as refusal:
+        submissions.receive(race.store, SilentBell(), upload, race.store.blobs.put(b"x"), "f", "key-0001")
+    assert refusal.value.code == "team.left"

@@ -33,7 +33,7 @@ from srs.server.store.jobs import ACCEPTED, PENDING
 from srs.server.store.matches import matches_of_attacker
 from srs.server.store.races import Race, race_by_slug
 from srs.server.store.rounds import Round, round_by_number
-from srs.server.store.submissions import jobs_of_round
+from srs.server.store.submissions import states_of_round, submissions_of_race
 from srs.server.store.teams import team_of
 
 SLUG: Final = "demo"
@@ -221,9 +221,10 @@ class Season:
     def _wait_for_verdicts(self, number: int, kind: str) -> None:
         self._wait(lambda session: not _pending(session, self._round(session, number), kind))
         with self._store.read() as session:
-            jobs = jobs_of_round(session, self._round(session, number).id, kind)
-            accepted = sum(job.state == ACCEPTED for job in jobs)
-        self._say(f"Round {number}: {accepted} of {len(jobs)} {kind} files accepted.")
+            race = race_by_slug(session, SLUG)
+            sent = submissions_of_race(session, race.id)
+            states = [one.job.state for one in sent if one.kind == kind and one.round.number == number]
+        self._say(f"Round {number}: {states.count(ACCEPTED)} of {len(states)} {kind} files accepted.")
 
     def _wait(self, is_done: Callable[[Session], bool]) -> None:
         while True:
@@ -245,7 +246,7 @@ class Season:
 
 
 def _pending(session: Session, in_round: Round, kind: str) -> bool:
-    return any(job.state in PENDING for job in jobs_of_round(session, in_round.id, kind))
+    return bool(states_of_round(session, in_round.id, kind).keys() & set(PENDING))
 
 
 def _round_result(session: Session, race: Race, number: int) -> dict[str, Any]:

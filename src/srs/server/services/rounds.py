@@ -8,81 +8,88 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 
 from srs.errors import InputError, StateError
 from srs.game.access import Action
-from srs.game.draw import draw
+from srs.game.draw import Pair, draw
 from srs.game.phases import attack_window
 from srs.server.bell import Bell
 from srs.server.services.access import Person, require
 from srs.server.services.submissions import GRACE_S
 from srs.server.store import clock, events
-from srs.server.store.base import HELD
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import BUNDLE, PARKED, PENDING, Job
-from srs.server.store.matches import Match, matches_of_race, matches_of_round
+from srs.server.store.matches import Match, has_unprepared, matches_of_race
 from srs.server.store.races import Race, race_by_slug
-from srs.server.store.rounds import Round, lock_round, round_by_number, rounds_of, undrawn_rounds, unpublished_rounds
+from srs.server.store.rounds import (
+    Round,
+    lock_round,
+    race_of_round,
+    round_by_number,
+    rounds_of,
+    undrawn_rounds,
+    unpublished_rounds,
+)
 from srs.server.store.scores import latest_defences
-from srs.server.store.submissions import DEFENCE, jobs_of_round
+from srs.server.store.submissions import DEFENCE, states_of_round
 from srs.server.store.teams import Team, teams_of_race
 
-PARKED_HOLDS_DRAW = dt.timedelta(minutes=30)
+GRACE = dt.timedelta(seconds=GRACE_S)
+PARKED_HOLDS = dt.timedelta(minutes=30)
+"""How long a job that needs staff holds up everybody else."""
+
 BOUNDARIES = ("defence_opens_at", "defence_closes_at", "attack_opens_at", "attack_closes_at")
+
+_log = logging.getLogger(__name__)
 
 
 def advance(store: Store, bell: Bell) -> None:
-    """Do every draw and publication that is due."""
+    """Do every draw and publication that is due. The trouble of one round does not hold up another."""
     with store.read() as session:
         moment = clock.now(session)
-        undrawn = [due.id for due in undrawn_rounds(session, moment - dt.timedelta(seconds=GRACE_S))]
+        undrawn = [due.id for due in undrawn_rounds(session, moment - GRACE)]
         unpublished = [due.id for due in unpublished_rounds(session)]
-    for round_id in undrawn:
-        bell.ring(_draw(store, round_id))
-    for round_id in unpublished:
-        _publish(store, round_id)
+    for step, round_ids in ((_draw, undrawn), (_publish, unpublished)):
+        for round_id in round_ids:
+            try:
+                bell.ring(step(store, round_id))
+            except Exception:  # noqa: BLE001  (it is logged, tried again by the next sweep, and staff see a round that waits)
+                _log.exception("round %d", round_id)
 
 
 def _draw(store: Store, round_id: int) -> list[int]:
-    """Draw a round if every verdict is in; the ids of the bundles that are to be prepared."""
+    """Draw a round if it is due and every verdict is in; the ids of the bundles that are to be prepared."""
     with store.work() as session:
+        race = race_of_round(session, round_id, lock=True)
         due = lock_round(session, round_id)
         moment = clock.now(session)
-        if due.drawn_at is not None or not _verdicts_are_in(session, due, moment):
+        # Looked at again under the lock: somebody may have drawn it, or staff moved its deadline.
+        is_due = due.drawn_at is None and due.defence_closes_at + GRACE <= moment
+        if not is_due or not _verdicts_are_in(session, due, moment):
             return []
-        race = session.get_one(Race, due.race_id, with_for_update=HELD)
-        defences = latest_defences(session, due.id)
-        teams = {team.id: team for team in teams_of_race(session, race.id) if _takes_part(team)}
-        by_number = {team.number: team for team in teams.values()}
+        teams = {team.number: team for team in teams_of_race(session, race.id) if _takes_part(team)}
+        defences = latest_defences(session, due)
+        drawn = {number: defences[team.id] for number, team in teams.items() if team.id in defences}
+        rules = race.rules
         pairs = draw(
-            defenders=[teams[team_id].number for team_id in defences if team_id in teams],
-            attackers=list(by_number),
-            per_team=race.rules.matches.per_team,
+            defenders=list(drawn),
+            attackers=list(teams),
+            per_team=rules.matches.per_team,
             seed=due.draw_seed,
             earlier_pairs=_earlier_pairs(session, race, due),
-            avoid_repeats=race.rules.matches.avoid_repeats,
+            avoid_repeats=rules.matches.avoid_repeats,
         )
-        due.drawn_at, queued_at = moment, database_now(session)
-        new = [
-            _new_match(race, due, by_number[pair.attacker], defender, defences[defender.id].submission_id, queued_at)
-            for pair in pairs
-            for defender in [by_number[pair.defender]]
-        ]
-        session.add_all(new)
-        session.flush()
-        if not new:
-            due.published_at = moment
-        events.log(
-            session,
-            "round.drawn",
-            f"round {due.number}",
-            moment,
-            race_id=race.id,
-            detail={"matches": len(pairs), "defences": len(defences), "seed": due.draw_seed.hex()},
-        )
-        return [job.id for job in new]
+        for score in drawn.values():
+            score.is_drawn = True
+        jobs = _new_matches(session, race, due, teams, [(pair, drawn[pair.defender].submission_id) for pair in pairs])
+        due.drawn_at = moment
+        due.published_at = None if jobs else moment
+        detail = {"attackers": sorted(teams), "defenders": sorted(drawn), "seed": due.draw_seed.hex()}
+        events.log(session, "round.drawn", f"round {due.number}", moment, race_id=race.id, detail=detail)
+        return [job.id for job in jobs]
 
 
 def _takes_part(team: Team) -> bool:
@@ -90,10 +97,10 @@ def _takes_part(team: Team) -> bool:
 
 
 def _verdicts_are_in(session: Session, due: Round, moment: dt.datetime) -> bool:
-    states = {job.state for job in jobs_of_round(session, due.id, DEFENCE)}
-    if states & set(PENDING):
+    states = states_of_round(session, due.id, DEFENCE)
+    if states.keys() & set(PENDING):
         return False
-    return PARKED not in states or moment >= due.defence_closes_at + PARKED_HOLDS_DRAW
+    return PARKED not in states or moment >= due.defence_closes_at + PARKED_HOLDS
 
 
 def _earlier_pairs(session: Session, race: Race, due: Round) -> set[tuple[int, int]]:
@@ -104,19 +111,28 @@ def _earlier_pairs(session: Session, race: Race, due: Round) -> set[tuple[int, i
     }
 
 
-def _new_match(race: Race, due: Round, attacker: Team, defender: Team, defence_id: int, moment: dt.datetime) -> Job:
-    """A match, frozen to the defence, with its own run of capture ids; as the job that prepares its bundle."""
-    match = Match(
-        race_id=race.id,
-        round_id=due.id,
-        attacker_id=attacker.id,
-        defender_id=defender.id,
-        defence_id=defence_id,
-        order_seed=_order_seed(race, due, attacker, defender),
-        first_capture=race.captures_given,
-    )
-    race.captures_given += race.rules.split.test_traces
-    return Job(kind=BUNDLE, race_id=race.id, team_id=attacker.id, match=match, queued_at=moment)
+def _new_matches(
+    session: Session, race: Race, due: Round, teams: dict[int, Team], pairs: list[tuple[Pair, int]]
+) -> list[Job]:
+    """Matches, each frozen to a defence and with its own run of capture ids, as the jobs that prepare their bundles."""
+    queued_at, test_traces = database_now(session), race.rules.split.test_traces
+    new = []
+    for pair, defence_id in pairs:
+        attacker, defender = teams[pair.attacker], teams[pair.defender]
+        match = Match(
+            race_id=race.id,
+            round_id=due.id,
+            attacker_id=attacker.id,
+            defender_id=defender.id,
+            defence_id=defence_id,
+            order_seed=_order_seed(race, due, attacker, defender),
+            first_capture=race.captures_given,
+        )
+        race.captures_given += test_traces
+        new.append(Job(kind=BUNDLE, race_id=race.id, team_id=attacker.id, match=match, queued_at=queued_at))
+    session.add_all(new)
+    session.flush()
+    return new
 
 
 def _order_seed(race: Race, due: Round, attacker: Team, defender: Team) -> bytes:
@@ -125,31 +141,34 @@ def _order_seed(race: Race, due: Round, attacker: Team, defender: Team) -> bytes
     return hashlib.blake2b(of, key=race.capture_key, person=b"srs.match.order", digest_size=32).digest()
 
 
-def _publish(store: Store, round_id: int) -> None:
-    """Open the attack phase as soon as every bundle of the round is ready."""
+def _publish(store: Store, round_id: int) -> list[int]:
+    """Open the attack phase as soon as every bundle of the round is ready; void matches are not waited for."""
     with store.work() as session:
         drawn = lock_round(session, round_id)
-        matches = matches_of_round(session, drawn.id)
-        if drawn.published_at is None and all(match.files for match in matches):
+        if drawn.published_at is None and not has_unprepared(session, drawn.id):
             drawn.published_at = clock.now(session)
             events.log(session, "round.published", f"round {drawn.number}", drawn.published_at, race_id=drawn.race_id)
+    return []
 
 
 def move_boundary(
     store: Store, person: Person, slug: str, round_number: int, boundary: str, at: dt.datetime, reason: str
 ) -> None:
-    """Move one boundary of a round. Only into the future, never across another one, and with a reason."""
+    """Move one boundary of a round. Only into the future, never across another one, and with a reason.
+
+    ``at`` is the moment that people shall see: the end of an attack phase that opened late is its real end.
+    """
     if boundary not in BOUNDARIES:
         raise InputError("round.boundary", f"{boundary[:60]!r} is not a boundary; there are {', '.join(BOUNDARIES)}.")
     if not reason.strip():
         raise InputError("round.reason", "Say why: the reason is kept in the audit log.")
     with store.work() as session:
-        race = race_by_slug(session, slug)
+        race = race_by_slug(session, slug, lock=True)
         require(session, person, race, Action.MOVE_BOUNDARY)
         moved = round_by_number(session, race.id, round_number, lock=True)
-        before: dt.datetime = getattr(moved, boundary)
+        before = in_effect(moved, boundary)
         _refuse_past(moved, boundary, before, at, clock.now(session))
-        setattr(moved, boundary, at)
+        setattr(moved, boundary, getattr(moved, boundary) + (at - before))
         _refuse_disorder(rounds_of(session, race.id))
         events.log(
             session,
@@ -163,13 +182,20 @@ def move_boundary(
         )
 
 
+def in_effect(of_round: Round, boundary: str) -> dt.datetime:
+    """When a boundary really is: an attack phase whose bundles came late opens and closes later than planned."""
+    opens_at, closes_at = attack_window(of_round.times())
+    moved: dict[str, dt.datetime] = {"attack_opens_at": opens_at, "attack_closes_at": closes_at}
+    planned: dt.datetime = getattr(of_round, boundary)
+    return moved.get(boundary, planned)
+
+
 def _refuse_past(moved: Round, boundary: str, before: dt.datetime, at: dt.datetime, moment: dt.datetime) -> None:
-    in_effect = attack_window(moved.times())[1] if boundary == "attack_closes_at" else before
     if at <= moment:
         raise InputError("round.past", f"{at:%Y-%m-%d %H:%M} UTC has passed; choose a moment in the future.")
-    if in_effect <= moment and not (boundary == "defence_closes_at" and moved.drawn_at is None):
+    if before <= moment and not (boundary == "defence_closes_at" and moved.drawn_at is None):
         raise StateError(
-            "round.boundary-passed", f"This boundary passed at {in_effect:%Y-%m-%d %H:%M} UTC and cannot be moved now."
+            "round.boundary-passed", f"This boundary passed at {before:%Y-%m-%d %H:%M} UTC and cannot be moved now."
         )
 
 
@@ -196,8 +222,9 @@ class DrawCandidate:
 
 def preview_draw(session: Session, race: Race, of_round: Round) -> list[DrawCandidate]:
     """Who would be in the draw now. Never the pairs: nobody knows them before the draw."""
-    defences = latest_defences(session, of_round.id)
-    waiting = {job.team_id for job in jobs_of_round(session, of_round.id, DEFENCE) if job.state in (*PENDING, PARKED)}
+    defences = latest_defences(session, of_round)
+    states = states_of_round(session, of_round.id, DEFENCE)
+    waiting = set().union(*(states.get(state, set()) for state in (*PENDING, PARKED)))
     return [_candidate(team, team.id in defences, team.id in waiting) for team in teams_of_race(session, race.id)]
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from srs.game.phases import Phase, attack_window, phase_at
 from srs.game.standings import Entry, combine_rounds, rank
 from srs.scoring.schemes import Scheme, scheme
-from srs.server.services.submissions import GRACE_S
+from srs.server.services.rounds import GRACE, PARKED_HOLDS
 from srs.server.store import clock
 from srs.server.store.engine import Session
-from srs.server.store.jobs import PENDING
+from srs.server.store.jobs import PARKED, PENDING
 from srs.server.store.matches import Match, matches_of_round
 from srs.server.store.races import Race
 from srs.server.store.rounds import Round, rounds_of
 from srs.server.store.scores import AttackScore, latest_attacks, latest_defences
-from srs.server.store.submissions import ATTACK, jobs_of_round
+from srs.server.store.submissions import ATTACK, states_of_round
 from srs.server.store.teams import Team, teams_of_race
 
 FEEDBACK_DECIMALS = 2
@@ -45,19 +45,25 @@ class Standing:
 
 
 def is_final(session: Session, of_round: Round, moment: dt.datetime) -> bool:
-    """Whether a round is over: its attack phase closed, its last upload ended, every verdict in."""
+    """Whether a round is over: its attack phase closed, its last upload ended, every verdict in.
+
+    A parked one is waited for as long as before a draw.
+    """
     if phase_at(of_round.times(), moment) is not Phase.CLOSED:
         return False
-    if moment < attack_window(of_round.times())[1] + dt.timedelta(seconds=GRACE_S):
+    if moment < attack_window(of_round.times())[1] + GRACE:
         return False
-    return not any(job.state in PENDING for job in jobs_of_round(session, of_round.id, ATTACK))
+    states = states_of_round(session, of_round.id, ATTACK)
+    if states.keys() & set(PENDING):
+        return False
+    return PARKED not in states or moment >= attack_window(of_round.times())[1] + PARKED_HOLDS
 
 
 def round_standings(session: Session, race: Race, of_round: Round) -> list[Standing]:
     """The ranking of one round: provisional by the public part of the test sets, final by the rest of them."""
     final = is_final(session, of_round, clock.now(session))
     by = scheme(race.rules.scoring.scheme)
-    defences = latest_defences(session, of_round.id)
+    defences = latest_defences(session, of_round)
     results = _results(session, of_round, final=final)
     rows = {}
     for team in teams_of_race(session, race.id):

@@ -50,6 +50,12 @@ def matches_of_round(session: Session, round_id: int) -> list[Match]:
     return list(session.scalars(query))
 
 
+def has_unprepared(session: Session, round_id: int) -> bool:
+    """Whether a match of the round that is not void still waits for its files."""
+    query = select(Match.id).where(Match.round_id == round_id, Match.void_at.is_(None), Match.labels_sha256.is_(None))
+    return session.scalar(query.limit(1)) is not None
+
+
 def matches_of_attacker(session: Session, round_id: int, team_id: int) -> list[Match]:
     """The matches in which a team attacks, void ones too, by the number of the defender."""
     query = _matches().where(Match.round_id == round_id, Match.attacker_id == team_id)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from srs.errors import NotFound
 from srs.game import phases
 from srs.server.store.base import HELD, Base
+from srs.server.store.races import Race
 
 
 class Round(Base):
@@ -56,6 +57,12 @@ def round_by_number(session: Session, race_id: int, number: int, *, lock: bool =
     if found is None:
         raise NotFound("round.unknown", f"There is no round {number} in this race.")
     return found
+
+
+def race_of_round(session: Session, round_id: int, *, lock: bool = False) -> Race:
+    """The race of a round. Whoever locks both locks the race first."""
+    query = select(Race).join(Round, Round.race_id == Race.id).where(Round.id == round_id)
+    return session.scalars(query.with_for_update(of=Race, key_share=True) if lock else query).one()
 
 
 def lock_round(session: Session, round_id: int) -> Round:

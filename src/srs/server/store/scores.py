@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from srs.server.store.base import Base
 from srs.server.store.jobs import ACCEPTED, Job
 from srs.server.store.matches import Match
 from srs.server.store.rounds import Round
-from srs.server.store.submissions import DEFENCE, Submission
+from srs.server.store.submissions import Submission
 
 
 class DefenceScore(Base):
@@ -35,6 +36,8 @@ class DefenceScore(Base):
     """The sealed pool of test traces (a blob)."""
     published_sha256: Mapped[str] = mapped_column(String(64))
     """Hashes of the training traces (a blob), for later rounds."""
+    is_drawn: Mapped[bool] = mapped_column(default=False)
+    """Whether this is the defence with which its team went into the draw of its round."""
     submission: Mapped[Submission] = relationship()
 
 
@@ -67,41 +70,53 @@ def attack_scores_of(session: Session, submission_id: int) -> list[AttackScore]:
     return list(session.scalars(query.options(joinedload(AttackScore.match)).order_by(AttackScore.match_id)))
 
 
-def latest_defences(session: Session, round_id: int) -> dict[int, DefenceScore]:
-    """For each team its accepted defence received last in a round: ``{team_id: score}``."""
-    query = (
-        select(DefenceScore)
-        .join(Submission, Submission.id == DefenceScore.submission_id)
-        .join(Job, Job.id == DefenceScore.job_id)
-        .where(Submission.round_id == round_id, Submission.kind == DEFENCE, Job.state == ACCEPTED)
-        .order_by(Submission.received_at, Submission.id)
-        .options(joinedload(DefenceScore.submission))
-    )
-    return {score.submission.team_id: score for score in session.scalars(query)}
+def latest_defences(session: Session, of_round: Round) -> dict[int, DefenceScore]:
+    """For each team the defence that counts in a round: ``{team_id: score}``.
+
+    Before the draw it is the accepted one received last; afterwards the one that was drawn, whatever is accepted later.
+    """
+    if of_round.drawn_at is not None:
+        query = select(DefenceScore).join(Submission, Submission.id == DefenceScore.submission_id)
+        query = query.where(Submission.round_id == of_round.id, DefenceScore.is_drawn)
+    else:
+        latest = _latest(DefenceScore, Submission.team_id).where(Submission.round_id == of_round.id).subquery()
+        query = select(DefenceScore).join(latest, latest.c.id == DefenceScore.id).where(latest.c.place == 1)
+    scores = session.scalars(query.options(joinedload(DefenceScore.submission)))
+    return {score.submission.team_id: score for score in scores}
 
 
-def latest_attacks(session: Session, round_id: int) -> dict[int, AttackScore]:
-    """For each match of a round the accepted attack received last: ``{match_id: score}``."""
-    query = (
-        select(AttackScore)
-        .join(Submission, Submission.id == AttackScore.submission_id)
-        .join(Match, Match.id == AttackScore.match_id)
-        .join(Job, Job.id == AttackScore.job_id)
-        .where(Match.round_id == round_id, Job.state == ACCEPTED)
-        .order_by(Submission.received_at, Submission.id)
-        .options(joinedload(AttackScore.submission))
-    )
-    return {score.match_id: score for score in session.scalars(query)}
+def latest_attacks(session: Session, round_id: int, attacker_id: int | None = None) -> dict[int, AttackScore]:
+    """For each match of a round (or each of one attacker) the accepted attack received last: ``{match_id: score}``."""
+    latest = _latest(AttackScore, AttackScore.match_id).join(Match, Match.id == AttackScore.match_id)
+    latest = latest.where(Match.round_id == round_id)
+    if attacker_id is not None:
+        latest = latest.where(Match.attacker_id == attacker_id)
+    ranked = latest.subquery()
+    query = select(AttackScore).join(ranked, ranked.c.id == AttackScore.id).where(ranked.c.place == 1)
+    return {score.match_id: score for score in session.scalars(query.options(joinedload(AttackScore.submission)))}
+
+
+def _latest(score: type[DefenceScore | AttackScore], of: Any) -> Select[tuple[int, int]]:
+    """Ids of accepted scores with their ``place`` among those of the same ``of``, 1 for the one received last."""
+    newest_first = (Submission.received_at.desc(), Submission.id.desc())
+    place = func.row_number().over(partition_by=of, order_by=newest_first).label("place")
+    query = select(score.id.label("id"), place).join(Submission, Submission.id == score.submission_id)
+    return query.join(Job, Job.id == score.job_id).where(Job.state == ACCEPTED)
 
 
 def published_before(session: Session, race_id: int, round_number: int) -> list[str]:
     """The blobs of hashes of all training traces that were published in earlier rounds of a race."""
     query = (
         select(DefenceScore.published_sha256)
-        .join(Match, Match.defence_id == DefenceScore.submission_id)
-        .join(Round, Round.id == Match.round_id)
-        .where(Match.race_id == race_id, Round.number < round_number)
-        .distinct()
+        .join(Submission, Submission.id == DefenceScore.submission_id)
+        .join(Round, Round.id == Submission.round_id)
+        .where(Submission.race_id == race_id, DefenceScore.is_drawn, Round.number < round_number)
         .order_by(DefenceScore.published_sha256)
     )
     return list(session.scalars(query))
+
+
+def defence_scores_of(session: Session, submission_ids: Sequence[int]) -> dict[int, DefenceScore]:
+    """The numbers of several defences: ``{submission_id: score}``."""
+    query = select(DefenceScore).where(DefenceScore.submission_id.in_(submission_ids))
+    return {score.submission_id: score for score in session.scalars(query)}

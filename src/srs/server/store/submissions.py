@@ -80,7 +80,14 @@ def submissions_of_race(session: Session, race_id: int) -> list[Submission]:
     return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc())))
 
 
-def jobs_of_round(session: Session, round_id: int, kind: str) -> list[Job]:
-    """The evaluations of a round's defences or attacks."""
-    query = select(Job).join(Submission, Submission.id == Job.submission_id)
-    return list(session.scalars(query.where(Submission.round_id == round_id, Submission.kind == kind)))
+def states_of_round(session: Session, round_id: int, kind: str) -> dict[str, set[int]]:
+    """In which states a round's evaluations of a kind are, and of which teams: ``{state: {team_id, ...}}``.
+
+    Excluded teams do not count.
+    """
+    query = select(Job.state, Job.team_id).distinct().join(Submission, Submission.id == Job.submission_id)
+    query = query.join(Team, Team.id == Job.team_id).where(Team.excluded_at.is_(None))
+    states: dict[str, set[int]] = {}
+    for state, team_id in session.execute(query.where(Submission.round_id == round_id, Submission.kind == kind)):
+        states.setdefault(state, set()).add(team_id)
+    return states

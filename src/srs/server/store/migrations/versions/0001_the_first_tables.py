@@ -401,6 +401,7 @@ def _create_defence_score() -> None:
         sa.Column("files", sa.JSON(), nullable=False),
         sa.Column("pool_sha256", sa.String(length=64), nullable=False),
         sa.Column("published_sha256", sa.String(length=64), nullable=False),
+        sa.Column("is_drawn", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_defence_score_job_id")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_defence_score_submission_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_defence_score")),
