@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from people import PAUSE, PHASE, STARTS_AT, People, set_clock
 from srs.server.bell import SilentBell
@@ -31,7 +32,13 @@ METRICS = {
     for of, value in (("in_volume", 400_000.0), ("out_volume", 20_000.0), ("duration", 12.5))
     for what in ("max", "min", "mean", "median")
 }
-FINAL = {"auc": 0.912345, "accuracy": 0.654321, "top_3": 0.8, "mean_rank": 3.25, "confusions": [], "traces": 3}
+FINAL: dict[str, Any] = {"auc": 0.912345, "accuracy": 0.654321, "top_3": 0.8, "mean_rank": 3.25, "traces": 3}
+FINAL |= {
+    "intervals": {"auc": [0.85, 0.95], "accuracy": [0.5, 0.75]},
+    "best_classes": [2],
+    "worst_classes": [3],
+    "confusions": [{"true": 3, "guessed": 4, "traces": 1.5}],
+}
 
 
 @dataclass(frozen=True)

@@ -124,14 +124,20 @@ def test_attacking(app: Flask, server: Server, people: People) -> None:
     assert ada.upload("small", "attack", b"team_id,capture_id\n", "guesses.csv").status_code == 303
     report = f"/races/small/submissions/{played.attacks[1]}"
     during = ada.get(report).get_data(as_text=True) + ada.get("/races/small/leaderboard").get_data(as_text=True)
-    for secret in ("0.9123", "0.6543", "3.25", "0.8765", "0.5678"):
+    for secret in ("0.9123", "0.6543", "3.25", "cell 3", "interval", "0.8765", "0.5678"):
         assert secret not in during, secret
     set_state(server.store, "small", newest(ada), "rejected", Report())
     set_clock(server.store, AFTER_ROUND + dt.timedelta(minutes=30))
     after = text_of(ada.get(report))
     assert "0.9123" in after
     assert "0.6543" in after
-    assert "Mean rank of the true class 3.2500" in after
+    for said in (
+        "Mean rank of the true class 3.2500",
+        "95 % interval 0.8500 to 0.9500",
+        "Worst guessed cell 3",
+        "cell 3 cell 4 1.50",
+    ):
+        assert said in after, said
 
 
 def newest(browser: Browser) -> str:

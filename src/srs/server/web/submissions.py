@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from srs.errors import SrsError
+from srs.errors import SrsError, StateError
 from srs.game.access import Action
 from srs.game.phases import Phase
+from srs.server.services.access import Person
 from srs.server.services.standings import FEEDBACK_DECIMALS, is_final
-from srs.server.services.submissions import Kind, Upload, open_upload, receive
+from srs.server.services.submissions import Kind, Upload, known_submission, open_upload, receive
 from srs.server.store.jobs import PENDING, waiting_before
 from srs.server.store.matches import Match, matches_of_attacker
 from srs.server.store.rounds import Round
@@ -26,7 +28,7 @@ from srs.server.store.scores import (
 from srs.server.store.submissions import ATTACK, DEFENCE, submission_by_public_id, submissions_of_team
 from srs.server.web.home import examples
 from srs.server.web.safety import checks_its_own_token
-from srs.server.web.uploads import UploadForm, drain
+from srs.server.web.uploads import DRAIN_MAX_BYTES, UploadForm, drain
 from srs.server.web.viewer import RaceView, looking_at, signed_in, the_server
 from srs.traces.report import Report
 
@@ -56,9 +58,7 @@ def defence(slug: str) -> str:
     signed_in()
     with looking_at(slug, Action.SEE_OWN_TEAM) as view:
         sent = submissions_of_team(view.session, view.team.id, DEFENCE) if view.team else []
-        counting = {
-            score.submission_id for one in view.rounds for score in latest_defences(view.session, one).values()
-        }
+        counting = {score.submission_id for one in view.rounds for score in latest_defences(view.session, one).values()}
         return render_template(
             "submissions/defence.html",
             view=view,
@@ -76,6 +76,8 @@ class OwnMatch:
     match: Match
     score: AttackScore | None
     shown: dict[str, float]
+    final: dict[str, Any] = field(default_factory=dict)
+    """Every metric, lists too; empty until the round is final."""
 
 
 @pages.get("/races/<slug>/attack")
@@ -133,13 +135,29 @@ def send_attack(slug: str) -> AnyResponse:
 
 
 def _receive_file(slug: str, kind: Kind) -> AnyResponse:
+    person = signed_in()
     try:
-        upload = open_upload(the_server().store, signed_in(), slug, kind)
-        public_id = _store(upload)
+        try:
+            upload = open_upload(the_server().store, person, slug, kind)
+        except StateError:
+            public_id = _sent_before(person, slug, kind)
+            if public_id is None:
+                raise
+            drain(request)
+        else:
+            public_id = _store(upload)
     except SrsError:
         drain(request)
         raise
     return redirect(url_for("submissions.show", slug=slug, public_id=public_id), 303)
+
+
+def _sent_before(person: Person, slug: str, kind: Kind) -> str | None:
+    """What this form has sent already: an answer that got lost is found again, even when it is too late for more."""
+    form = UploadForm(request, DRAIN_MAX_BYTES)
+    form.open_file()
+    form.check_token()
+    return known_submission(the_server().store, person, slug, kind, form.fields.get("idempotency_key", ""))
 
 
 def _store(upload: Upload) -> str:
@@ -160,7 +178,7 @@ def show(slug: str, public_id: str) -> str:
         view.require(Action.SEE_SUBMISSION, submission.team)
         final = is_final(view.session, submission.round, view.now)
         attacks = [
-            OwnMatch(score.match, score, feedback(score, final=final))
+            OwnMatch(score.match, score, feedback(score, final=final), score.final if final else {})
             for score in attack_scores_of(view.session, submission.id)
         ]
         return render_template(

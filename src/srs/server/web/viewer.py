@@ -111,6 +111,11 @@ class RaceView:
             Phase.ATTACK: closes_at,
         }.get(self.phase(of_round))
 
+    def class_name(self, index: int) -> str:
+        """How a class is called: its name if the race gives names, its number otherwise."""
+        names = self.rules.classes.names
+        return names[index - 1] if names else f"{self.rules.classes.singular} {index}"
+
     def attack_window(self, of_round: Round) -> tuple[dt.datetime, dt.datetime]:
         """When the attack phase of a round opens (at the earliest) and closes."""
         return attack_window(of_round.times())
