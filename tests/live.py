@@ -13,11 +13,15 @@ from email.message import Message
 from pathlib import Path
 
 import httpx
+import psutil
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 from bs4 import BeautifulSoup, Tag
 
 from servers import free_port
+from srs.server.services.access import Person
+from srs.server.services.sign_in import make_sign_in_link
+from srs.server.store.engine import Store
 
 PASSWORD = "correct horse battery staple"
 START_S = 60.0
@@ -78,6 +82,12 @@ class Visitor:
         self, page: BeautifulSoup, action: str, file: tuple[str, bytes] | None = None, **values: str
     ) -> httpx.Response:
         """Send a form of a page that is open, hidden fields and all."""
+        return self.client.send(self.filled_in(page, action, file, **values))
+
+    def filled_in(
+        self, page: BeautifulSoup, action: str, file: tuple[str, bytes] | None = None, **values: str
+    ) -> httpx.Request:
+        """A form of a page that is open, ready to be sent: once, several times, or in pieces."""
         [form] = [form for form in page.find_all("form") if str(form["action"]).split("?")[0].endswith(action)]
         fields = {
             str(field["name"]): str(field.get("value") or field.text or "")
@@ -86,11 +96,13 @@ class Visitor:
         }
         fields.update(values)
         if file is None:
-            return self.client.post(str(form["action"]), data=fields)
+            return self.client.build_request("POST", str(form["action"]), data=fields)
         parts: list[tuple[str, tuple[str | None, str | bytes]]] = [
             (name, (None, text)) for name, text in fields.items()
         ]
-        return self.client.post(str(form["action"]), files=[*parts, ("file", file)])
+        request = self.client.build_request("POST", str(form["action"]), files=[*parts, ("file", file)])
+        request.read()
+        return request
 
     def register(self, postbox: Postbox, name: str) -> Visitor:
         """Make an account, follow the link of the mail, sign in."""
@@ -103,6 +115,12 @@ class Visitor:
         assert self.submit(confirmation, confirmation).status_code == 200
         welcome = self.submit("/login", "/login", email=address, password=PASSWORD)
         assert "Log out" in welcome.text, welcome.text
+        return self
+
+    def sign_in(self, store: Store, person: Person) -> Visitor:
+        """Sign in by a one-time link."""
+        path = f"/sign-in/{make_sign_in_link(store, person.user_id)}"
+        assert self.submit(path, path).status_code == 200
         return self
 
     def send(self, slug: str, kind: str, data: bytes, name: str) -> str:
@@ -120,6 +138,27 @@ class Visitor:
             return state if state in ("accepted", "rejected", "parked") else None
 
         return wait_for(look)
+
+
+def on_the_wire(request: httpx.Request) -> bytes:
+    """A request as the bytes that are sent."""
+    head = [f"{request.method} {request.url.raw_path.decode()} HTTP/1.1".encode()]
+    head += [name + b": " + value for name, value in request.headers.raw]
+    return b"\r\n".join([*head, b"", request.content])
+
+
+def web_processes(base_url: str) -> list[psutil.Process]:
+    """The processes of a running server that listen at its address: gunicorn's master first, then its children."""
+    port = httpx.URL(base_url).port
+    return [process for process in psutil.Process().children(recursive=True) if _listens(process, port)]
+
+
+def _listens(process: psutil.Process, port: int | None) -> bool:
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.Error:  # it has just ended
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
 
 
 @contextmanager
