@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread, Timer
 from typing import assert_never
 
-from srs.errors import SrsError
+from srs.errors import SrsError, Unavailable
 from srs.judging.attack import AttackVerdict
 from srs.judging.bundle import Bundle
 from srs.judging.defence import Verdict
@@ -92,6 +92,10 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
             task = load_task(server.store, claim)
             outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end)
             _finish(server, claim, task, outcome, folder)
+        except Unavailable as error:  # storage or database: nobody's crash, another try will do
+            _log.warning("job %d given back: %s", claim.job_id, error)
+            give_back(server.store, claim, str(error), crashed=False)
+            shutdown.asked.wait(TROUBLE_S)
         except Exception:  # noqa: BLE001  (whatever it was, it is this job's crash and staff read it)
             _log.exception("job %d", claim.job_id)
             give_back(server.store, claim, traceback.format_exc())
