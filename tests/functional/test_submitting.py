@@ -49,6 +49,18 @@ def test_a_double_click(app: Flask, server: Server, people: People) -> None:
     assert jobs_by_state(server.store) == {"queued": 1}
 
 
+def test_an_answer_that_got_lost(app: Flask, server: Server, people: People) -> None:
+    """Who sends the same form again finds the submission, even after the phase has closed; a fresh form is refused."""
+    ada = Browser(app).sign_in(server.store, people.ada)
+    sent, fresh = ada.page("/races/small/defence"), ada.page("/races/small/defence")
+    first = ada.submit(sent, "/defence", file=(io.BytesIO(FILE), "x.csv"))
+    set_clock(server.store, STARTS_AT + PHASE)
+    again = ada.submit(sent, "/defence", file=(io.BytesIO(FILE), "x.csv"))
+    assert (again.status_code, again.headers["Location"]) == (303, first.headers["Location"])
+    assert ada.submit(fresh, "/defence", file=(io.BytesIO(FILE), "x.csv")).status_code == 409
+    assert jobs_by_state(server.store) == {"queued": 1}
+
+
 def test_the_quota(app: Flask, server: Server) -> None:
     people = populate_race(server.store, race_toml(tables="[limits]\ndefences_per_day = 2\n"))
     ada = Browser(app).sign_in(server.store, people.ada)
