@@ -238,6 +238,21 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
         "file.zip-structure",
         lambda: b"PK\3\4" + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, 46, 4, 0),
     ),
+    "an end record alone, of nothing": (
+        "file.damaged",
+        lambda: b"PK\3\4" + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, 0, 4, 0),
+    ),
+    "5 GB by a wide descriptor": (
+        "file.unpacked-size",
+        lambda: made_zip(
+            Part(
+                flags=8,
+                unpacked=0xFFFFFFFF,
+                extra=struct.pack("<2HQ", 1, 8, 5 * 10**9),
+                descriptor=struct.pack("<I2Q", zlib.crc32(CSV), len(PACKED), 5 * 10**9),
+            )
+        ),
+    ),
     "several volumes": (
         "file.zip-structure",
         lambda: (good := made_zip(Part()))[:-18] + b"\1\0" + good[-16:],

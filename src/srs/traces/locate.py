@@ -17,10 +17,12 @@ from srs.traces.schema import ColumnRule, Columns
 LINE_MAX_BYTES = 1_000_000
 # Beyond this many faults the file is not a slip but another format; the search ends.
 FAULTS_MAX = 5_000
-_BLOCK_BYTES = 1_000_000
+# A block can hold the longest line, so that it ends with one.
+_BLOCK_BYTES = LINE_MAX_BYTES + 1
 
-_INTEGER = re.compile(r"[ \t]*([+-]?)0*([0-9]+)", re.ASCII)
-_NUMBER = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+# Each of these has one way to match, so that a million digits cost no more than their length.
+_INTEGER = re.compile(r"[ \t]*([+-]?)([0-9]+)", re.ASCII)
+_NUMBER = re.compile(r"[ \t]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"\s*[+-]?(nan|inf|infinity)\s*", re.IGNORECASE)
 _FIELDS = re.compile(r'("[^"]*"|[^",]*)(,|$)')
 # No range of a column reaches further, so longer integers need not be computed.
@@ -117,7 +119,6 @@ def _faults(data: bytes, names: Sequence[str], columns: Columns) -> Iterator[tup
     start, line = data.find(b"\n") + 1, 2
     while start < len(data):
         end = start + _BLOCK_BYTES
-        # A block ends with a line; overlong_line has seen to it that there is one.
         end = len(data) if end >= len(data) else data.rfind(b"\n", start, end) + 1
         block = data[start:end]
         if parse(block, names, columns, skip_lines=0) is None:
@@ -194,6 +195,7 @@ def _value(field: str, rule: ColumnRule) -> tuple[str, str]:
 
 
 def _bounded_integer(sign: str, digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
     magnitude = int(digits) if len(digits) <= _DIGITS_MAX else 10**_DIGITS_MAX
     return -magnitude if sign == "-" else magnitude
 

@@ -1,0 +1,42 @@
+"""What kind of table was sent, and where it comes from. Hostile archives: tests/faults/test_archives.py."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from srs.errors import FileError
+from srs.traces.archive import open_table
+from srs.traces.writers import write_zip
+
+LIMITS = {"packed_max_bytes": 1000, "unpacked_max_bytes": 2000}
+
+
+def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
+    parquet = io.BytesIO()
+    pl.DataFrame({"a": [1]}).write_parquet(parquet)
+    assert open_table(parquet.getvalue(), "table.csv", **LIMITS).kind == "parquet"
+    write_zip("inner.csv", b"a\n1\n", tmp_path / "x")
+    opened = open_table(tmp_path / "x", "table.parquet", **LIMITS)
+    assert (opened.kind, opened.data, opened.name) == ("csv", b"a\n1\n", "inner.csv")
+    write_zip("inner.parquet", parquet.getvalue(), tmp_path / "x")
+    assert open_table(tmp_path / "x", "a.zip", **LIMITS).kind == "parquet"
+
+
+@pytest.mark.parametrize("source", [b"a\n1\n", bytearray(b"a\n1\n"), memoryview(b"a\n1\n")])
+def test_bytes_of_any_kind_are_opened(source: bytes | bytearray | memoryview) -> None:
+    assert open_table(source, "evil\nname", **LIMITS).name == "evil\\nname"
+
+
+def test_limits_are_inclusive(tmp_path: Path) -> None:
+    assert len(open_table(b"0" * 1000, "full", **LIMITS).data) == 1000
+    with pytest.raises(FileError, match=r"0\.0 MB; at most 0\.001 MB"):
+        open_table(b"0" * 1001, "fuller", **LIMITS)
+    write_zip("zeros.csv", b"0" * 2000, tmp_path / "x")
+    assert len(open_table(tmp_path / "x", "full", **LIMITS).data) == 2000
+    write_zip("zeros.csv", b"0" * 2001, tmp_path / "x")
+    with pytest.raises(FileError, match="Unpacked size exceeds"):
+        open_table(tmp_path / "x", "fuller", **LIMITS)

@@ -1,0 +1,69 @@
+"""The slow pass. What each fault is called: tests/faults/test_planted_faults.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from srs.traces.locate import FAULTS_MAX, LINE_MAX_BYTES, locate, overlong_line, split_fields
+from srs.traces.schema import defence_columns
+from traffic import HEADER, RULES
+
+COLUMNS = defence_columns(RULES)
+NAMES = HEADER.split(",")
+GOOD = b"1,0,576,0.5\n"
+
+
+def test_every_block_is_searched() -> None:
+    lines = [GOOD] * 300_000
+    lines[0] = lines[150_000] = lines[299_999] = b"1,0,5.7,0.5\n"
+    (problem,) = locate(HEADER.encode() + b"\n" + b"".join(lines), NAMES, COLUMNS).problems
+    assert (problem.line, problem.places, problem.more) == (2, (150_002, 300_001), 2)
+    assert problem.sentence == (
+        "Line 2, column direction_size: found 5.7, which is not written as a whole number. "
+        "Use + for sent, - for received, 1 to 65535 bytes."
+    )
+
+
+def test_the_longest_line_is_a_block_of_its_own() -> None:
+    longest = b"1,0,576," + b"0" * (LINE_MAX_BYTES - 9) + b"x\n"
+    data = HEADER.encode() + b"\n" + longest * 3
+    assert overlong_line(data) is None
+    (problem,) = locate(data, NAMES, COLUMNS).problems
+    assert (problem.line, problem.places) == (2, (3, 4))
+    assert len(problem.sentence) < 300
+    report = overlong_line(data + b"x" + longest)
+    assert report is not None
+    assert report.problems[0].line == 5
+
+
+def test_a_file_of_faults_is_not_read_to_its_end() -> None:
+    report = locate(HEADER.encode() + b"\n" + b"1,0,0,0\n" * (FAULTS_MAX + 10), NAMES, COLUMNS)
+    assert report.problems[0].more == FAULTS_MAX - 1
+    assert [(warning.code, warning.line) for warning in report.warnings] == [("table.many-faults", FAULTS_MAX + 1)]
+
+
+def test_a_table_without_a_fault_says_so() -> None:
+    assert [found.code for found in locate(HEADER.encode() + b"\n" + GOOD, NAMES, COLUMNS).problems] == [
+        "table.unreadable"
+    ]
+    # The fast reader may dislike a block in which no line is at fault; a blank one at the very end, say.
+    assert locate(HEADER.encode() + b"\n" + GOOD + b'"1",0,576,0.5', NAMES, COLUMNS).problems[0].line is None
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("", [""]),
+        ("a,b", ["a", "b"]),
+        (",", ["", ""]),
+        ('"a","b"', ["a", "b"]),
+        ('"a",b', ["a", "b"]),
+        ('"a,b",c', ["a,b", "c"]),
+        ('"a', None),
+        ('a"b', None),
+        ('"a"b', None),
+        ('"a""b"', None),
+    ],
+)
+def test_fields_are_quoted_as_a_whole_or_not_at_all(line: str, fields: list[str] | None) -> None:
+    assert split_fields(line) == fields

@@ -1,0 +1,65 @@
+"""Headers, and which reader reads what."""
+
+from __future__ import annotations
+
+import io
+
+import polars as pl
+import pytest
+
+from srs.traces.archive import Opened
+from srs.traces.report import Report
+from srs.traces.schema import defence_columns
+from srs.traces.tables import read_table
+from traffic import HEADER, RULES, defence_csv
+
+COLUMNS = defence_columns(RULES)
+
+
+def csv(data: bytes) -> Opened:
+    return Opened("csv", data, "x.csv", 10**9)
+
+
+def refused(data: bytes) -> str:
+    report = read_table(csv(data), COLUMNS)
+    assert isinstance(report, Report)
+    assert [problem.code for problem in report.problems] == ["table.header"]
+    return str(report.problems[0])
+
+
+def test_columns_are_found_by_name() -> None:
+    frame = read_table(csv(b"timestamp,direction_size,rep,cell_id\r\n0.25,-7,5,2\r\n"), COLUMNS)
+    assert isinstance(frame, pl.DataFrame)
+    assert (frame.columns, frame.rows()) == (HEADER.split(","), [(2, 5, -7, 0.25)])
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (b"cell_id,rep,size,timestamp", "missing: direction_size; unknown: size."),
+        (b"cell_id,rep,direction_size,timestamp,rep", "twice: rep."),
+        (b"cell_id,rep,direction_size,timestamp,", 'unknown: "".'),
+        (b"cell_id;rep;direction_size;timestamp", "Separate the fields by commas."),
+        (b"cell_id\trep\tdirection_size\ttimestamp", "Separate the fields by commas."),
+        ("cell_id,rep".encode("utf-16"), "save it as UTF-8."),
+        (b'"cell_id,rep', 'unknown: "cell_id,rep.'),
+        (b",".join(b"%d" % number for number in range(1000)), "unknown: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 990 more."),
+    ],
+)
+def test_a_wrong_header_is_told_in_full(header: bytes, said: str) -> None:
+    assert refused(header + b"\n1,0,576,0.5\n").endswith(said)
+
+
+def test_csv_and_parquet_are_the_same_table() -> None:
+    frame = read_table(csv(defence_csv()), COLUMNS)
+    assert isinstance(frame, pl.DataFrame)
+    buffer = io.BytesIO()
+    frame.select(reversed(frame.columns)).write_parquet(buffer)
+    again = read_table(Opened("parquet", buffer.getvalue(), "x", 10**9), COLUMNS)
+    assert isinstance(again, pl.DataFrame)
+    assert again.equals(frame)
+    renamed = io.BytesIO()
+    frame.rename({"rep": "Rep"}).write_parquet(renamed)
+    report = read_table(Opened("parquet", renamed.getvalue(), "x", 10**9), COLUMNS)
+    assert isinstance(report, Report)
+    assert report.problems[0].sentence.endswith("missing: rep; unknown: Rep.")
