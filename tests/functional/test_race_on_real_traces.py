@@ -1,7 +1,7 @@
 """Five teams race on real captures, from registration to the final standings of two rounds, through HTTP alone.
 
-Each team takes its own repetitions of the real file; in round 2 one sends the whole of it. The only thing that the test does
-beside the people's clicks is to set the race's clock.
+Each team takes its own repetitions of the real file; in round 2 one sends the whole of it. The only thing that
+the test does beside the people's clicks is to set the race's clock.
 """
 
 from __future__ import annotations
