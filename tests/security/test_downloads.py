@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from urllib.parse import quote
 
@@ -10,7 +11,9 @@ from flask import Flask
 from browsers import BASE_URL, Browser
 from people import People
 from season import play
+from sizes import FULL
 from srs.server.bootstrap import Server
+from srs.server.web.app import create_app
 
 TARGETS = ("etc/passwd", "secret_key", "srs.sqlite", "blobs", "proc/self/environ")
 UPS = (
@@ -48,8 +51,9 @@ def test_traversal(app: Flask, server: Server, people: People) -> None:
     )
     served = []
     for place in places:
-        for payload in payloads():
-            for sent in (payload, quote(payload, safe="")):
+        for index, payload in enumerate(payloads()):
+            variants = (payload, quote(payload, safe=""))
+            for sent in variants if FULL else variants[index % 2 :][:1]:
                 path = place.format(sent.replace("\x00", "%00"))
                 response = ada.client.get(path, base_url=BASE_URL, buffered=True, follow_redirects=True)
                 if response.status_code not in (400, 404):
@@ -59,10 +63,6 @@ def test_traversal(app: Flask, server: Server, people: People) -> None:
 
 def test_examples_of_a_demo(app: Flask, server: Server, people: People) -> None:
     """Only in a demo, only from its folder, as attachments."""
-    import dataclasses
-
-    from srs.server.web.app import create_app
-
     folder = server.config.data / "examples"
     folder.mkdir()
     (folder / "defence.csv").write_text("cell_id,rep,direction_size,timestamp\n", encoding="utf-8")

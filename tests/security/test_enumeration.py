@@ -44,8 +44,9 @@ def words(response: TestResponse, email: str) -> str:
 def accounts(app: Flask, server: Server, people: People) -> People:
     """Everybody has a password."""
     with app.app_context(), server.store.work() as session:
+        hashed = hash_password(PASSWORD)
         for user in session.query(User):
-            user.password = hash_password(PASSWORD)
+            user.password = hashed
     return people
 
 

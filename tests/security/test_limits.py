@@ -10,16 +10,22 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from flask import Flask
+from werkzeug.exceptions import RequestTimeout
 
 from browsers import BASE_URL, Browser, text_of
 from people import People, populate, race_toml
 from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.store.engine import Store
+from srs.server.web.bodies import PatientBodies
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 INVITE = "/races/small/team/invite"
 MEGABYTE = 1_000_000
@@ -102,6 +108,7 @@ from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.store.engine import Store
+from srs.server.web.bodies import PatientBodies
 from srs.server.web.app import create_app
 
 data = Path(os.environ["DATA"])
@@ -160,3 +167,52 @@ def test_a_slow_body_is_ended(gunicorn: tuple[int, int]) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as healthy:
         healthy.sendall(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
         assert healthy.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_refused_upload_gets_its_answer(gunicorn: tuple[int, int]) -> None:
+    """A browser reads an answer only after it has sent everything, so a refused body is read to its end."""
+    port, _pid = gunicorn
+    body = bytes(20 * MEGABYTE)
+    head = f"POST /races/none/defence HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode() + body)
+        assert connection.recv(12) == b"HTTP/1.1 403"
+
+
+def served_by(grace_s: float, length: str, sent: bytes, ended: bool) -> tuple[list[bytes], bool]:
+    """What an application reads of a body that comes over a real connection, and whether it was called late."""
+    ours, theirs = socket.socketpair()
+    read: list[bytes] = []
+    was_late = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        try:
+            read.append(environ["wsgi.input"].readline())
+            while data := environ["wsgi.input"].read(10):
+                read.append(data)
+        except RequestTimeout:
+            was_late.append(True)
+        return []
+
+    with ours, theirs, theirs.makefile("rb") as stream:
+        ours.sendall(sent)
+        if ended:
+            ours.shutdown(socket.SHUT_WR)
+        environ = {
+            "gunicorn.socket": theirs,
+            "REQUEST_METHOD": "POST",
+            "CONTENT_LENGTH": length,
+            "wsgi.input": stream,
+        }
+        PatientBodies(application, grace_s=grace_s, slowest_bytes_per_s=1e9)(environ, lambda *_: print)
+    return read, bool(was_late)
+
+
+@pytest.mark.parametrize("length", ["7", "", "many"])
+def test_a_body_in_time_is_read_as_it_is(length: str) -> None:
+    assert served_by(20.0, length, b"one\ntwo", ended=True) == ([b"one\n", b"two"], False)
+
+
+def test_a_body_that_stops_is_ended() -> None:
+    """S14: the read returns when patience ends, though the connection is still open."""
+    assert served_by(0.2, "7", b"one\n", ended=False) == ([b"one\n"], True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from srs.errors import SrsError, StateError
@@ -146,7 +148,7 @@ def _receive_file(slug: str, kind: Kind) -> AnyResponse:
             drain(request)
         else:
             public_id = _store(upload)
-    except SrsError:
+    except (SrsError, CSRFError, RequestEntityTooLarge):
         drain(request)
         raise
     return redirect(url_for("submissions.show", slug=slug, public_id=public_id), 303)

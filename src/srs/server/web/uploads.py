@@ -6,6 +6,7 @@ come before the file, and the token is checked before anything is stored.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from flask import Request
@@ -97,7 +98,7 @@ class UploadForm:
 
 def drain(request: Request) -> None:
     """Read and forget the body of a request that is refused, so that its browser gets to read the answer."""
-    request.max_content_length = None
+    request.max_content_length = sys.maxsize  # None would mean the limit of ordinary forms
     left_bytes = DRAIN_MAX_BYTES
     while left_bytes > 0 and (data := request.stream.read(READ_BYTES)):
         left_bytes -= len(data)
