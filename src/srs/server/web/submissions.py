@@ -137,21 +137,24 @@ def send_attack(slug: str) -> AnyResponse:
 
 
 def _receive_file(slug: str, kind: Kind) -> AnyResponse:
-    person = signed_in()
     try:
-        try:
-            upload = open_upload(the_server().store, person, slug, kind)
-        except StateError:
-            public_id = _sent_before(person, slug, kind)
-            if public_id is None:
-                raise
-            drain(request)
-        else:
-            public_id = _store(upload)
+        public_id = _receive(signed_in(), slug, kind)
     except (SrsError, CSRFError, RequestEntityTooLarge):
         drain(request)
         raise
     return redirect(url_for("submissions.show", slug=slug, public_id=public_id), 303)
+
+
+def _receive(person: Person, slug: str, kind: Kind) -> str:
+    try:
+        upload = open_upload(the_server().store, person, slug, kind)
+    except StateError:
+        public_id = _sent_before(person, slug, kind)
+        if public_id is None:
+            raise
+        drain(request)
+        return public_id
+    return _store(upload)
 
 
 def _sent_before(person: Person, slug: str, kind: Kind) -> str | None:
