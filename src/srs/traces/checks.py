@@ -19,6 +19,8 @@ from srs.traces.trace_set import TraceSet
 STEP_BACK_MAX_S = 0.050
 # A trace that starts further from 0 than this keeps another clock than its own.
 OFF_ZERO_MAX_S = 0.050
+# Half a microsecond: what is at a limit as written shall not exceed it by rounding.
+_ROUNDING_S = 0.5e-6
 MEDIAN_VOLUME_MIN_BYTES, MEDIAN_DURATION_MIN_S = 1000, 0.050
 _COPIES_SHOWN = 3
 
@@ -74,7 +76,7 @@ def _too_short(traces: Grouped, rules: RaceRules) -> Iterator[Problem]:
     short = np.flatnonzero(lengths < rules.traces.packets_min)
     if short.size:
         found = counted(int(lengths[short[0]]), "packet")
-        what = f"has {found}; at least {rules.traces.packets_min} are required"
+        what = f" has {found}; at least {rules.traces.packets_min} are required"
         yield _of_traces("trace.packets-min", what, traces, short, traces.starts[short], rules)
 
 
@@ -85,16 +87,16 @@ def _one_way(traces: Grouped, rules: RaceRules) -> Iterator[Problem]:
         which = np.flatnonzero(silent)
         if which.size:
             sign = "+" if word == "sent" else "-"
-            what = f"has no {word} packet (direction_size with {sign})"
+            what = f" has no {word} packet (direction_size with {sign})"
             yield _of_traces(f"trace.none-{word}", what, traces, which, begins[which], rules)
 
 
 def _too_long(traces: Grouped, rules: RaceRules) -> Iterator[Problem]:
     duration = durations(traces)
     most = rules.traces.duration_max_s
-    which = np.flatnonzero(duration > most)
+    which = np.flatnonzero(duration > most + _ROUNDING_S)
     if which.size:
-        what = f"lasts {_span(float(duration[which[0]]))}; at most {most:g} s are accepted"
+        what = f" lasts {_span(float(duration[which[0]]))}; at most {most:g} s are accepted"
         lasts = traces.starts[which + 1] - 1
         yield _of_traces("trace.duration", what, traces, which, lasts, rules, "timestamp")
 
@@ -107,15 +109,16 @@ def _runs_back(traces: Grouped, rules: RaceRules) -> Iterator[Problem]:
         begin, end = traces.starts[trace : trace + 2]
         time_s = traces.time_s[begin:end]
         drop = np.maximum.accumulate(time_s) - time_s
-        if drop.max() > STEP_BACK_MAX_S:
-            first = int(np.argmax(drop > STEP_BACK_MAX_S))
+        too_far = drop > STEP_BACK_MAX_S + _ROUNDING_S
+        if too_far.any():
+            first = int(np.argmax(too_far))
             which.append(trace)
             packets.append(begin + first)
             drops.append(float(drop[first]))
     if which:
         noun = rules.classes.singular
         where = grouped(traces.line(packets[0]))
-        what = f"time runs back by {_span(drops[0])} at line {where} (two captures under one {noun} and rep?)"
+        what = f": time runs back by {_span(drops[0])} at line {where} (two captures under one {noun} and rep?)"
         yield _of_traces("trace.runs-back", what, traces, which, packets, rules, "timestamp")
 
 
@@ -139,7 +142,7 @@ def check_clocks(traces: Grouped, rules: RaceRules) -> Iterator[Problem]:
     """What was put right in the times of an accepted defence: sorted, shifted to start at 0."""
     unsorted = unsorted_traces(traces)
     if unsorted:
-        what = "time runs back a little; its packets were sorted by time"
+        what = ": time runs back a little; its packets were sorted by time"
         yield _of_traces("trace.sorted", what, traces, unsorted, traces.starts[unsorted], rules, "timestamp")
     first = np.minimum.reduceat(traces.time_s, traces.starts[:-1])
     shifted = np.flatnonzero(np.abs(first) > OFF_ZERO_MAX_S)
@@ -200,7 +203,7 @@ def _of_traces(
 ) -> Problem:
     """A problem of several traces; ``packets`` are the places, one for each."""
     lines = [traces.line(int(packet)) for packet in packets[: PLACES_MAX + 1]]
-    sentence = f"{_name(traces, int(which[0]), rules)} {what}."
+    sentence = f"{_name(traces, int(which[0]), rules)}{what}."
     return Problem(code, sentence, lines[0], column, len(which) - 1, tuple(lines[1:]))
 
 

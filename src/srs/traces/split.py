@@ -107,13 +107,26 @@ def share_evenly(capacity: Int64s, total: int, ranks: Int64s) -> Int64s:
 
 
 def _smallest(traces: Sequence[int], hashes: Sequence[bytes], quota: int) -> list[int]:
-    """So many of these traces (in the order of their hashes), copies together where they fit."""
+    """So many of these traces (in the order of their hashes), copies together where the numbers allow.
+
+    Of all ways to do so, the one with the smallest hashes first.
+    """
+    groups = [list(copies) for _, copies in itertools.groupby(traces, key=hashes.__getitem__)]
+    # Bit k of sums[i]: some of the groups from i on have k traces in all.
+    sums = [1]
+    for group in reversed(groups):
+        sums.append(sums[-1] | sums[-1] << len(group))
+    sums.reverse()
+    rest = together = (sums[0] & (1 << quota + 1) - 1).bit_length() - 1
     chosen: list[int] = []
     left_out: list[int] = []
-    for _, copies in itertools.groupby(traces, key=hashes.__getitem__):
-        together = list(copies)
-        (chosen if len(chosen) + len(together) <= quota else left_out).extend(together)
-    return chosen + left_out[: quota - len(chosen)]
+    for group, later in zip(groups, sums[1:], strict=True):
+        if len(group) <= rest and later >> rest - len(group) & 1:
+            chosen += group
+            rest -= len(group)
+        else:
+            left_out += group
+    return chosen + left_out[: quota - together]
 
 
 def _too_few_fresh(
@@ -121,7 +134,10 @@ def _too_few_fresh(
 ) -> Problem:
     noun = rules.classes.singular
     stale = int(np.count_nonzero(~is_fresh))
-    which = f": {noun if len(without) == 1 else plural(noun)} {listed(without.tolist())} have none" * bool(len(without))
+    which = ""
+    if len(without):
+        nouns, verb = (noun, "has") if len(without) == 1 else (plural(noun), "have")
+        which = f": {nouns} {listed(without.tolist())} {verb} none"
     return Problem(
         "split.too-few-fresh",
         f"{grouped(stale)} of {counted(len(is_fresh), 'trace')} were published in an earlier round; the test set "
