@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from installations import config, sqlite_config, sqlite_template  # noqa: F401
 from people import People, populate
+from sizes import FULL
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.config import Config
@@ -88,11 +88,12 @@ def text_of(response: TestResponse) -> str:
     return re.sub(r"\s+", " ", soup(response).get_text(" ")).strip()
 
 
-@pytest.fixture
-def server(sqlite_config: Config) -> Iterator[Server]:  # noqa: F811
-    """An installation without workers, on SQLite."""
-    store = Store(sqlite_config)
-    yield Server(sqlite_config, store, SilentBell())
+@pytest.fixture(params=["sqlite", "postgres"] if FULL else ["sqlite"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """An installation without workers, on SQLite; at full size on PostgreSQL, too."""
+    config: Config = request.getfixturevalue(f"{request.param}_config")
+    store = Store(config)
+    yield Server(config, store, SilentBell())
     store.close()
 
 
