@@ -286,10 +286,10 @@ def test_hostile_archives_are_refused(name: str, tmp_path: Path, monkeypatch: py
     code, make = HOSTILE[name]
     data = make()
     monkeypatch.chdir(tmp_path)
-    begin = time.perf_counter()
+    begin = time.process_time()
     limit = 1_000_000 if name == "too large as it is" else UNPACKED_MAX
     found = code_of(data, limit)
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     assert found == code
     assert took <= SECONDS_MAX
     assert list(tmp_path.iterdir()) == []
@@ -382,12 +382,12 @@ import json, re, sys, time
 from pathlib import Path
 from srs.errors import FileError
 from srs.traces.archive import open_table
-begin = time.perf_counter()
+begin = time.process_time()  # not the clock, on which other tests may have their turn
 try:
     open_table(Path(sys.argv[1]), "bomb", packed_max_bytes=64_000_000, unpacked_max_bytes=int(sys.argv[2]))
 except FileError as error:
     code = error.code
-took = time.perf_counter() - begin
+took = time.process_time() - begin
 # Not ru_maxrss: a child begins with that of its parent.
 peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 print(json.dumps([code, took, peak]))

@@ -6,6 +6,7 @@ neither memory nor time.
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Iterator
 
@@ -20,7 +21,7 @@ GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 # Honest trace sets unpack three- to tenfold; a short file may be more regular than that.
 RATIO_MAX, RATIO_FROM_BYTES = 100, 32_000_000
 # Members of a gzip, blocks of a Zstandard file: a limit to what costs time and yields nothing.
-PIECES_MAX = 20_000
+PIECES_MAX = 10_000
 _FEED_BYTES, _PIECE_BYTES = 64 * 1024, 1024 * 1024
 # A Zstandard block unpacks to 128 KiB at most (RFC 8878, section 3.1.1.2.4).
 _BLOCKS_AT_ONCE = 16
@@ -83,7 +84,8 @@ def gunzip(packed: memoryview, unpacked_max_bytes: int) -> bytes:
 
 def unzstd(packed: memoryview, unpacked_max_bytes: int) -> bytes:
     """Unpack a Zstandard file of one or more frames (RFC 8878); checksums are verified where there are any."""
-    return _chain(packed, ZSTD_MAGIC, _unzstd_frame, unpacked_max_bytes)
+    context = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX_BYTES)
+    return _chain(packed, ZSTD_MAGIC, functools.partial(_unzstd_frame, context), unpacked_max_bytes)
 
 
 def _chain(
@@ -130,9 +132,9 @@ def _reason(damage: Exception) -> str:
     return "its checksum is wrong (CRC)" if "checksum" in str(damage) else "its packed bytes make no sense"
 
 
-def _unzstd_frame(packed: memoryview, start: int, unpacked: _Unpacked) -> int:
+def _unzstd_frame(context: zstandard.ZstdDecompressor, packed: memoryview, start: int, unpacked: _Unpacked) -> int:
     """Unpack one frame, a few blocks at a time, as a block says its packed size only; returns where it ends."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX_BYTES).decompressobj()
+    decompressor = context.decompressobj()
     fed = start
     try:
         for end in _block_ends(packed, start):

@@ -16,7 +16,7 @@ from srs.traces.schema import ColumnRule, Columns
 
 LINE_MAX_BYTES = 1_000_000
 # Beyond this many faults the file is not a slip but another format; the search ends.
-FAULTS_MAX = 5_000
+FAULTS_MAX = 2_000
 # A block can hold the longest line, so that it ends with one.
 _BLOCK_BYTES = LINE_MAX_BYTES + 1
 
