@@ -1,0 +1,183 @@
+"""A race of thirty named web pages instead of cells, made so by its ``race.toml`` alone, played over HTTP."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from live import Visitor, running_server, wait_for
+from people import add_person, set_clock
+from srs.game.race import read_rules
+from srs.lab import attacks
+from srs.lab.simulate import simulate
+from srs.server.config import Config
+from srs.server.services import races
+from srs.server.services.access import Person
+from srs.server.store.engine import Store
+
+HOUR = dt.timedelta(hours=1)
+SUBJECTS = ("Weather", "News", "Maps", "Trains", "Recipes", "Chess")
+PARTS = ("home", "search", "about", "archive", "contact")
+NAMES = [f"{subject}, {part}" for subject in SUBJECTS for part in PARTS]
+
+RULES = f"""
+slug = "pages"
+title = "Which page was it?"
+visibility = "public"
+[joining]
+how = "open"
+[classes]
+column = "page"
+count = 30
+singular = "page"
+names = {json.dumps(NAMES)}
+[traces]
+repetitions = [5, 8]
+[split]
+test_traces = 30
+test_pool = 60
+[[rounds]]
+defence = [2027-04-13T08:00:00Z, 2027-04-17T18:00:00Z]
+attack = [2027-04-18T08:00:00Z, 2027-04-24T18:00:00Z]
+"""
+
+
+@dataclass
+class Site:
+    """A running server, and its people signed in."""
+
+    store: Store
+    dana: Visitor
+    ada: Visitor
+    ben: Visitor
+
+
+@pytest.fixture
+def site(sqlite_config: Config) -> Iterator[Site]:
+    store = Store(sqlite_config)
+    set_clock(store, read_rules(RULES).rounds[0].defence[0] + HOUR)
+    people: list[Person] = [add_person(store, name, staff=name == "Dana") for name in ("Dana", "Ada", "Ben")]
+    races.create_race(store, people[0], RULES)
+    with running_server(sqlite_config.data, sqlite_config.database_url, "", "--web-processes", "1") as base_url:
+        visitors = [Visitor(base_url).sign_in(store, person) for person in people]
+        for visitor, person in zip(visitors[1:], people[1:], strict=True):
+            assert visitor.submit("/races/pages", "/join").status_code == 200
+            assert visitor.submit("/races/pages/team", "/create", name=f"Team of {person.name}").status_code == 200
+        yield Site(store, *visitors)
+        for visitor in visitors:
+            visitor.client.close()
+    store.close()
+
+
+def defence(start: int, *, without: int = 0) -> bytes:
+    """Visits to every page, or to all but one; ``start`` makes them others than anybody else's."""
+    table = simulate(30, 6, seed=7, start=start).rename({"cell_id": "page"})
+    return zipped(table.filter(pl.col("page") != without))
+
+
+def zipped(table: pl.DataFrame) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("traces.csv", table.write_csv(float_precision=6))
+    return file.getvalue()
+
+
+def checked(folder: Path, data: bytes) -> subprocess.CompletedProcess[str]:
+    """What ``srs check defence FILE --race race.toml`` says."""
+    (folder / "race.toml").write_text(RULES, encoding="utf-8")
+    (folder / "defence.csv.zip").write_bytes(data)
+    command = [str(Path(sys.executable).with_name("srs")), "check", "defence", "defence.csv.zip", "--race", "race.toml"]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+
+
+def text_of(person: Visitor, path: str) -> str:
+    return " ".join(person.page(path).get_text(" ").split())
+
+
+def downloaded(person: Visitor, name: str) -> bytes:
+    """A file of the only match, through its link on the attack page."""
+    links = [str(link["href"]) for link in person.page("/races/pages/attack").select(".files a")]
+    [link] = [link for link in links if link.endswith(f"/{name}")]
+    answer = person.client.get(link)
+    assert answer.status_code == 200
+    return answer.content
+
+
+def guesses(person: Visitor) -> bytes:
+    train, test = (pl.read_parquet(io.BytesIO(downloaded(person, f"{name}.parquet"))) for name in ("train", "test"))
+    assert train.columns[:2] == ["page", "rep"]
+    return zipped(attacks.predict(train, test, "neighbours", 1, classes=30, class_column="page"))
+
+
+def rules_speak_of_pages(person: Visitor) -> None:
+    rules = text_of(person, "/races/pages/rules")
+    assert "There are 30 pages." in rules
+    assert "Columns page , rep , direction_size and timestamp" in rules
+    assert "cell" not in rules
+
+
+def a_missing_page_is_named(person: Visitor, folder: Path) -> None:
+    """By the server and by ``srs check`` alike."""
+    incomplete = defence(0, without=8)
+    sentence = f"No traces for page 8 ({NAMES[7]})."
+    path = person.send("pages", "defence", incomplete, "incomplete.csv.zip")
+    assert person.verdict(path) == "rejected"
+    assert sentence in text_of(person, path)
+    verdict = checked(folder, incomplete)
+    assert verdict.returncode == 1
+    assert sentence in " ".join(verdict.stdout.split())
+
+
+def the_readme_speaks_of_pages(person: Visitor) -> None:
+    readme = downloaded(person, "README.md").decode()
+    assert "| `page` | train | the page, 1 to 30 |" in readme
+    assert "cell" not in readme
+
+
+def an_attack_names_the_pages_it_confused(person: Visitor, path: str) -> None:
+    page = person.page(path)
+    confusions = [cell.text for cell in page.select("details tbody td")]
+    assert confusions
+    assert set(confusions[0::3] + confusions[1::3]) <= set(NAMES)
+    assert any(name in page.select("h2 + dl.facts dd")[-1].text for name in NAMES)
+
+
+def accepted(sent: dict[Visitor, str]) -> bool:
+    return {person.verdict(path) for person, path in sent.items()} == {"accepted"}
+
+
+def test_two_teams_from_upload_to_final_standings(site: Site, tmp_path: Path) -> None:
+    """Pages are named where classes are; ``srs check`` accepts what the server accepts."""
+    rules_speak_of_pages(site.ada)
+    a_missing_page_is_named(site.ada, tmp_path)
+    files = {site.ada: defence(0), site.ben: defence(100)}
+    assert accepted({person: person.send("pages", "defence", data, "pages.zip") for person, data in files.items()})
+    verdict = checked(tmp_path, files[site.ada])
+    assert verdict.returncode == 0, verdict.stdout
+
+    times = read_rules(RULES).rounds[0]
+    set_clock(site.store, times.attack[0] + HOUR)
+    wait_for(lambda: site.ada.page("/races/pages/attack").select_one(".files a") and "drawn")
+    the_readme_speaks_of_pages(site.ada)
+    attacks_sent = {person: person.send("pages", "attack", guesses(person), "guesses.zip") for person in files}
+    assert accepted(attacks_sent)
+
+    set_clock(site.store, times.attack[1] + 2 * HOUR)  # the phase opened an hour late and keeps its full length
+    for person, path in attacks_sent.items():
+        an_attack_names_the_pages_it_confused(person, path)
+    standings = site.ada.page("/races/pages/rounds/1")
+    assert "Round 1, final" in standings.get_text(" ")
+    rows = [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in standings.select("tbody tr")]
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert {row[1].removesuffix(" (yours)") for row in rows} == {"Team of Ada", "Team of Ben"}
+    assert all(float(row[3]) > 6 for row in rows), "an attack with an AUC hardly better than chance"
