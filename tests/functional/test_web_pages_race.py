@@ -44,7 +44,7 @@ names = {json.dumps(NAMES)}
 [traces]
 repetitions = [5, 8]
 [split]
-test_traces = 30
+test_traces = 60
 test_pool = 60
 [[rounds]]
 defence = [2027-04-13T08:00:00Z, 2027-04-17T18:00:00Z]
