@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 FULL = bool(os.environ.get("SRS_FULL"))
-LEDGER = os.environ.get("SRS_LEDGER", "")
 
 
 def size(everyday: int, full: int) -> int:
@@ -20,7 +19,8 @@ def size(everyday: int, full: int) -> int:
 
 def record(check: str, tried: int, lost: int = 0, doubled: int = 0, note: str = "") -> None:
     """Add one line to the ledger of this run (shown by ``tests/conftest.py`` at the end)."""
-    if LEDGER:
+    path = os.environ.get("SRS_LEDGER")  # set after this module may have been imported
+    if path:
         line = json.dumps({"check": check, "tried": tried, "lost": lost, "doubled": doubled, "note": note})
-        with Path(LEDGER).open("a", encoding="utf-8") as ledger:
+        with Path(path).open("a", encoding="utf-8") as ledger:
             ledger.write(line + "\n")
