@@ -30,8 +30,8 @@ def main() -> int:
         covered[package] += totals["covered_lines"] + totals["covered_branches"]
         wanted[package] += totals["num_statements"] + totals["num_branches"]
     failed = 0
-    for package in sorted(wanted):
-        percent = 100.0 * covered[package] / max(1, wanted[package])
+    for package in sorted(package for package in wanted if wanted[package]):
+        percent = 100.0 * covered[package] / wanted[package]
         floor = FLOORS.get(package, ELSEWHERE)
         failed += percent < floor
         print(f"{package:<12}{percent:7.2f} %  (floor {floor:.0f} %){'' if percent >= floor else '  <-- below'}")

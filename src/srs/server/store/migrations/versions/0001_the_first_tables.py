@@ -286,7 +286,7 @@ def _create_submission() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("file_name", sa.String(length=255), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
-        sa.Column("size_bytes", sa.Integer(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("idempotency_key", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["race_id"], ["race.id"], name=op.f("fk_submission_race_id")),
