@@ -76,6 +76,8 @@ def answers(address: str) -> bool:
 @pytest.mark.skipif(not FULL, reason="the golden season plays the same in the everyday suite")
 def test_headless(tmp_path: Path) -> None:
     """The standings as JSON on standard output, equal to the golden ones, within three minutes."""
-    ended = subprocess.run([COMMAND, "demo", "--headless"], capture_output=True, env=environ(tmp_path), timeout=180, check=False)
+    ended = subprocess.run(
+        [COMMAND, "demo", "--headless"], capture_output=True, env=environ(tmp_path), timeout=180, check=False
+    )
     assert ended.returncode == 0
     assert json.loads(ended.stdout) == json.loads(GOLDEN.read_text(encoding="utf-8"))

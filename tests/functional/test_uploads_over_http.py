@@ -218,7 +218,7 @@ def trickle(site: Site, slug: str) -> socket.socket:
     """Begin an upload of which nobody is in a hurry to send the rest."""
     url = httpx.URL(site.base_url)
     connection = socket.create_connection((url.host, url.port), timeout=1)
-    connection.sendall(claiming(site, slug, 2000))
+    connection.sendall(claiming(site, slug, 60 * MEGABYTE))
     return connection
 
 

@@ -1,4 +1,12 @@
-"""The tests of this folder look at one played season."""
+"""Seasons whose standings are known: a stored one on both databases, and the demo's, played by real workers."""
 
-from installations import sqlite_template  # noqa: F401
+from installations import (  # noqa: F401
+    config,
+    postgres_config,
+    postgres_template,
+    sqlite_config,
+    sqlite_template,
+    store,
+)
 from played import played  # noqa: F401
+from servers import postgres  # noqa: F401
