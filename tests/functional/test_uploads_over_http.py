@@ -253,3 +253,18 @@ def pour(site: Site, slug: str, size_bytes: int) -> tuple[bytes, int]:
 def memory_bytes(site: Site) -> int:
     """Resident memory of the web server's processes."""
     return sum(process.memory_info().rss for process in web_processes(site.base_url))
+
+
+def test_heads_that_never_end(site: Site) -> None:
+    """S14: more clients than threads that send the first letter of a request; the site answers again in seconds."""
+    url = httpx.URL(site.base_url)
+    idle = [socket.create_connection((url.host, url.port)) for _ in range(20)]
+    try:
+        for connection in idle:
+            connection.sendall(b"G")
+        began = time.monotonic()
+        assert httpx.get(f"{site.base_url}/health", timeout=60).status_code == 200
+        assert time.monotonic() - began < 30
+    finally:
+        for connection in idle:
+            connection.close()

@@ -22,6 +22,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from srs.errors import InputError
 from srs.server.bootstrap import open_server
+from srs.server.cli.web_worker import PatientWorker
 from srs.server.config import Config
 from srs.server.worker.confine import PR_SET_PDEATHSIG
 from srs.server.worker.tend import tend_until
@@ -144,7 +145,7 @@ class _Pages(BaseApplication):  # type: ignore[misc]
             "bind": self._bind,
             "workers": self._processes,
             "threads": THREADS,
-            "worker_class": "gthread",
+            "worker_class": PatientWorker,
             "timeout": 60,
             "graceful_timeout": 20,
             "keepalive": 5,
