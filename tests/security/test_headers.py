@@ -157,13 +157,22 @@ def test_errors_tell_nothing_and_are_found_in_the_log(app: Flask, caplog: pytest
     assert record.exc_info is not None
 
 
-def test_an_outage_is_told_as_one(app: Flask, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def take_away(server: Server, request: pytest.FixtureRequest) -> None:
+    """Let the database fail: SQLite loses a table, PostgreSQL the whole database, connections and all."""
+    engine = server.store.engine
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE race RENAME TO lost")
+            connection.commit()
+    else:
+        request.getfixturevalue("postgres").drop(engine.url.database)
+
+
+def test_an_outage_is_told_as_one(
+    app: Flask, server: Server, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
     """S23: a database that is away gives 503 with Retry-After and not a word of SQL."""
-    if server.store.engine.dialect.name != "sqlite":
-        pytest.skip("on PostgreSQL an outage is another one: tests/faults restarts it")
-    with server.store.engine.connect() as connection:
-        connection.exec_driver_sql("ALTER TABLE race RENAME TO lost")
-        connection.commit()
+    take_away(server, request)
     for path in ("/", "/health"):
         response = Browser(app).get(path)
         assert response.status_code == 503, path
