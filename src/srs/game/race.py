@@ -136,7 +136,7 @@ class Traces(_Table):
 class Split(_Table):
     """How a defence becomes a training and a test set."""
 
-    test_traces: int = Field(300, ge=2, le=100_000, description="a whole number from 2 to 100000")
+    test_traces: int = Field(300, ge=2, le=10_000, description="a whole number from 2 to 10000")
     test_pool: int = Field(300, ge=2, le=100_000, description="a whole number from 2 to 100000")
     public_share: float = Field(0.34, gt=0, le=1, description="a number above 0 and at most 1")
 
