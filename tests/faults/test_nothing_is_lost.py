@@ -91,6 +91,7 @@ def test_r1_workers_are_killed_mid_evaluation(race: SmallRace, site: Config, tmp
             workers.kill(alive[number % 2])
             alive[number % 2] = workers.start(concurrency=2)
         took_s = wait_for(lambda: not pending(race.store), 60, "all is judged")
+    assert [(job.state, job.crashes, job.trouble) for job in all_jobs(race.store) if job.state != ACCEPTED] == []
     assert in_state(race.store, ACCEPTED) == submissions
     lost, doubled = lost_and_doubled(race.store, submissions)
     assert stale_scores(race.store) == []

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from srs.errors import StateError, Unavailable
+from srs.errors import InputError, StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
 
@@ -55,6 +55,8 @@ class Store:
             raise Unavailable(
                 "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
             ) from error
+        except DataError as error:  # PostgreSQL refuses what no text can hold, such as NUL
+            raise InputError("store.text", "A value contains characters that cannot be stored.") from error
         except IntegrityError as error:
             raise StateError(
                 "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."

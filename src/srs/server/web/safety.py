@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFProtect
 
+from srs.errors import NotFound
 from srs.server.web.viewer import the_server
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -51,6 +52,8 @@ def set_up(app: Flask) -> None:
 def _begin() -> None:
     g.request_id = secrets.token_hex(8)
     g.began_s = time.monotonic()
+    if "\0" in request.path:
+        raise NotFound("page.unknown", "There is no such page.")
     if request.endpoint in LONGER_BODIES:
         request.max_content_length = LONGER_BODIES[request.endpoint]
         request.max_form_memory_size = LONGER_BODIES[request.endpoint]
