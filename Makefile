@@ -53,7 +53,7 @@ bench: $(VENV)/.dev ## speed, as ratios measured in one run
 
 .PHONY: faults
 faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled
-	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly -n 2 --dist loadscope tests/faults tests/properties tests/security tests/store tests/functional
+	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests/faults tests/properties tests/security tests/store tests/functional
 
 .PHONY: lock
 lock: $(VENV)/.dev ## write requirements/*.lock anew from pyproject.toml
