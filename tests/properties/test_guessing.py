@@ -6,7 +6,7 @@ import numpy as np
 
 from sizes import record, size
 from srs.game.race import RaceRules
-from srs.judging.attack import MatchScores, public_feedback, score_public
+from srs.judging.attack import public_feedback, score_public
 from srs.scoring.attack import Floats, Ints, macro_auc
 
 RULES = RaceRules(slug="default", title="Default rules", rounds=())
@@ -24,7 +24,7 @@ def boosted_guess(rng: np.random.Generator, classes: Ints, is_public: np.ndarray
     for _ in range(UPLOADS):
         rows = rng.dirichlet(np.ones(shape[1]), shape[0])
         public = score_public(rows[is_public], classes[is_public])
-        feedback = public_feedback(MatchScores(public, {}, {}))
+        feedback = public_feedback(public)
         told.append((feedback["auc"] + feedback["accuracy"], rows))
     middle = np.median([liked for liked, _ in told])
     final = np.mean([rows for liked, rows in told if liked > middle] or [rows for _, rows in told], axis=0)

@@ -98,9 +98,12 @@ def score_public(probabilities: Floats, classes: Ints) -> dict[str, float]:
     return {"auc": _GUESS_AUC if auc is None else auc, "accuracy": accuracy}
 
 
-def public_feedback(scores: MatchScores) -> dict[str, float]:
-    """All that a team may see of its attack before the round closes: AUC and accuracy, to two decimals."""
-    return {name: round(scores.public[name], FEEDBACK_DECIMALS) for name in ("auc", "accuracy")}
+def public_feedback(public: Mapping[str, float]) -> dict[str, float]:
+    """All that anybody may see of an attack before the round closes: AUC and accuracy, to two decimals.
+
+    More would let uploads probe the labels. ``public`` is that of ``MatchScores``.
+    """
+    return {name: round(public[name], FEEDBACK_DECIMALS) for name in ("auc", "accuracy")}
 
 
 def _all_metrics(probabilities: Floats, classes: Ints, seed: int) -> dict[str, Any]:

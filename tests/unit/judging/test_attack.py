@@ -106,7 +106,7 @@ def test_the_order_of_the_file_cannot_be_seen_in_the_verdict() -> None:
 
 def test_before_the_close_a_team_sees_two_numbers_with_two_decimals() -> None:
     key = make_key(4)
-    feedback = public_feedback(score_match(guesses(key), key))
+    feedback = public_feedback(score_match(guesses(key), key).public)
     assert set(feedback) == {"auc", "accuracy"}
     assert all(value == round(value, 2) for value in feedback.values())
 

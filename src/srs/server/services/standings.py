@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from srs.game.phases import Phase, attack_window, phase_at
 from srs.game.standings import Entry, combine_rounds, rank
+from srs.judging.attack import public_feedback
 from srs.scoring.schemes import Scheme, scheme
 from srs.server.services.rounds import GRACE, PARKED_HOLDS
 from srs.server.store import clock
@@ -18,9 +19,6 @@ from srs.server.store.rounds import Round, rounds_of
 from srs.server.store.scores import AttackScore, latest_attacks, latest_defences
 from srs.server.store.submissions import ATTACK, states_of_round
 from srs.server.store.teams import Team, teams_of_race
-
-FEEDBACK_DECIMALS = 2
-"""What anybody sees of the public part before a round is final, so that uploads cannot probe the labels."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,7 @@ def _result(match: Match, score: AttackScore | None, *, final: bool) -> MatchRes
         return MatchResult(match, None, None)
     if final:
         return MatchResult(match, score.final["auc"], score.final["accuracy"])
-    auc, accuracy = (round(score.public[name], FEEDBACK_DECIMALS) for name in ("auc", "accuracy"))
-    return MatchResult(match, auc, accuracy)
+    return MatchResult(match, **public_feedback(score.public))
 
 
 def race_standings(session: Session, race: Race) -> list[Standing]:

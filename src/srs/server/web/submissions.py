@@ -13,8 +13,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from srs.errors import SrsError, StateError
 from srs.game.access import Action
 from srs.game.phases import Phase
+from srs.judging.attack import public_feedback
 from srs.server.services.access import Person
-from srs.server.services.standings import FEEDBACK_DECIMALS, is_final
+from srs.server.services.standings import is_final
 from srs.server.services.submissions import Kind, Upload, known_submission, open_upload, receive
 from srs.server.store.jobs import PENDING, waiting_before
 from srs.server.store.matches import Match, matches_of_attacker
@@ -118,8 +119,7 @@ def feedback(score: AttackScore, *, final: bool) -> dict[str, float]:
     """AUC and accuracy of the public part, rounded, while a round is open; every number when it is final."""
     if final:
         return {name: value for name, value in score.final.items() if isinstance(value, int | float)}
-    known = {name: score.public[name] for name in ("auc", "accuracy")}
-    return {name: round(value, FEEDBACK_DECIMALS) for name, value in known.items() if value is not None}
+    return public_feedback(score.public)
 
 
 @pages.post("/races/<slug>/defence")
