@@ -64,16 +64,6 @@ def phase_at(race_round: Round, now: dt.datetime) -> Phase:
     return Phase.ATTACK if now < closes_at else Phase.CLOSED
 
 
-def draw_due_at(race_round: Round) -> dt.datetime:
-    """From when on a round may be drawn (once every defence received in time has its verdict)."""
-    return race_round.defence_closes_at
-
-
-def is_due_for_draw(race_round: Round, now: dt.datetime) -> bool:
-    """Whether the defence phase is over and no draw is published yet."""
-    return race_round.published_at is None and now >= draw_due_at(race_round)
-
-
 def current_round(rounds: Sequence[Round], now: dt.datetime) -> Round:
     """The round to look at: the first that is not closed, or the last one when all are (at least one is given)."""
     in_order = sorted(rounds, key=lambda one: one.number)

@@ -12,8 +12,6 @@ from srs.game.phases import (
     Round,
     attack_window,
     current_round,
-    draw_due_at,
-    is_due_for_draw,
     next_boundary,
     phase_at,
 )
@@ -56,14 +54,6 @@ def test_a_late_draw_keeps_the_full_length_of_the_attack_phase() -> None:
 def test_without_a_draw_the_attack_phase_never_opens() -> None:
     assert attack_window(FIRST) == (START + 5 * DAY, START + 8 * DAY)
     assert phase_at(FIRST, START + 100 * DAY) is Phase.DRAWING
-
-
-def test_a_draw_is_due_from_the_close_of_the_defence_phase_until_published() -> None:
-    due_at = draw_due_at(FIRST)
-    assert due_at == FIRST.defence_closes_at
-    assert not is_due_for_draw(FIRST, due_at - dt.timedelta.resolution)
-    assert is_due_for_draw(FIRST, due_at)
-    assert not is_due_for_draw(published(FIRST, due_at), due_at)
 
 
 def test_the_round_to_look_at_is_the_first_that_is_not_closed() -> None:
