@@ -14,16 +14,18 @@ help: ## what can be made here
 .PHONY: install
 install: $(VENV)/.run ## the server, the demo and the participant's commands, into .venv
 
-$(VENV)/.run: requirements/run.lock pyproject.toml
+# The locks name every package: nothing is left to resolve (pip 23 would look for coverage[toml] beyond its lock).
+$(VENV)/.run: requirements/run.lock requirements/static.lock pyproject.toml
 	@echo "Installing into $(VENV) (once; a minute or two) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements/run.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements/run.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements/static.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.lock
 	@echo "Installing what tests and lint need ..."
-	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
 	@touch $@
 
 .PHONY: demo
@@ -31,7 +33,7 @@ demo: $(VENV)/.run ## a played season at http://127.0.0.1:8000 (PORT=8001 change
 	@$(BIN)/srs-server demo --port $(PORT)
 
 .PHONY: services
-services: # PostgreSQL and Redis, for the tests (as root they are installed, otherwise named)
+services: # PostgreSQL, Redis and Chromium, for the tests (as root they are installed, otherwise named)
 	@sh tests/services.sh
 
 .PHONY: test
@@ -51,12 +53,17 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, house rules
 bench: $(VENV)/.dev ## speed, as ratios measured in one run
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev services ## the pictures of README and docs, taken from a demo (ALL=folder takes every page)
+	@$(BIN)/python tests/screenshots.py $(if $(ALL),--all $(ALL))
+
 .PHONY: faults
 faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled
-	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests/faults tests/properties tests/security tests/store tests/functional
+	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests/faults tests/properties tests/security tests/store tests/functional tests/browser
 
 .PHONY: lock
 lock: $(VENV)/.dev ## write requirements/*.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile -q $(LOCK) --extra server --extra lab --group build pyproject.toml -o requirements/run.lock
 	@$(BIN)/uv pip compile -q $(LOCK) --extra server --extra lab --group build --group dev -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+	@$(BIN)/uv pip compile -q $(LOCK) --no-deps --group static -o requirements/static.lock
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock"

@@ -1,5 +1,7 @@
 """Judging a defence of the 50 MB class: time against inflating the same file with zlib, and peak memory.
 
+A file of the same size with six sizes of zero far apart is refused, with the lines at fault, within a bound as well.
+
 Each figure comes from this run on this machine, the two sides taken in turn. Made anew each time from the real
 captures, or from simulated ones where those are absent.
 """
@@ -27,8 +29,8 @@ from srs.traces.zip_member import sole_member
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "secretstroll_tor.csv.zip"
 RULES = RaceRules(slug="bench", title="Bench", rounds=())
-CELLS, REPETITIONS, ROUNDS = 100, 38, 7
-VERDICT_MAX, JUDGEMENT_MAX, RSS_MAX_MB = 2.0, 4.0, 400
+CELLS, REPETITIONS, ROUNDS, FAULTS = 100, 38, 7, 6
+VERDICT_MAX, JUDGEMENT_MAX, REFUSAL_MAX, RSS_MAX_MB = 2.0, 4.0, 40.0, 400
 SECRET = bytes(32)
 
 Trace = tuple[np.ndarray, np.ndarray]
@@ -78,10 +80,21 @@ def write_defence(path: Path) -> tuple[int, int]:
             columns = {"cell_id": cell, "rep": rep, "direction_size": sizes, "timestamp": times}
             parts.append(pl.DataFrame(columns))
     table = pl.concat(parts)
-    csv = table.write_csv().encode()
+    csv = table.write_csv()
+    write_zip(path, csv)
+    at_fault = pl.int_range(len(table)) % (len(table) // FAULTS) == 1
+    write_zip(faulty(path), table.with_columns(pl.col("direction_size") * ~at_fault).write_csv())
+    return len(table), len(csv)
+
+
+def write_zip(path: Path, csv: str) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("defence.csv", csv)
-    return len(table), len(csv)
+
+
+def faulty(path: Path) -> Path:
+    """Beside the file, the one that is refused."""
+    return path.with_name(f"faulty_{path.name}")
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -95,6 +108,12 @@ def judge(path: Path, folder: Path) -> None:
     verdict = judge_defence(task, folder)
     if not verdict.accepted:
         raise SystemExit(str(verdict.report.problems[0]))
+
+
+def refuse(path: Path) -> None:
+    problems = check_defence(path, "bench", RULES).report.problems
+    if [problem.code for problem in problems] != ["trace.size-zero"] or len(problems[0].excerpts) != FAULTS:
+        raise SystemExit(f"Not refused as it should be: {problems}")
 
 
 def peak_mb() -> float:
@@ -112,6 +131,7 @@ def measured(path: Path, folder: Path) -> Iterator[tuple[str, float, float, str]
         "inflate": lambda: zlib.decompress(packed, -15),
         "verdict": lambda: check_defence(path, "bench", RULES),
         "judgement": lambda: judge(path, folder),
+        "refusal": lambda: refuse(faulty(path)),
     }
     for work in works.values():
         work()
@@ -120,7 +140,7 @@ def measured(path: Path, folder: Path) -> Iterator[tuple[str, float, float, str]
         for name, work in works.items():
             times[name].append(seconds(work))
     median = {name: statistics.median(values) for name, values in times.items()}
-    for name, bound in (("verdict", VERDICT_MAX), ("judgement", JUDGEMENT_MAX)):
+    for name, bound in (("verdict", VERDICT_MAX), ("judgement", JUDGEMENT_MAX), ("refusal", REFUSAL_MAX)):
         yield f"{name} / zlib-inflate", median[name] / median["inflate"], bound, f"{median[name]:.3f} s"
     command = [sys.executable, __file__, "--child", str(path), str(folder)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
@@ -118,10 +117,3 @@ def stranger(app: Flask) -> Browser:
 def sign_in_as(app: Flask, server: Server, person: Person) -> Browser:
     """A browser in which a person is signed in."""
     return Browser(app).sign_in(server.store, person)
-
-
-def examples(folder: Path) -> Path:
-    """The folder of a demo's example files, with one file in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "defence.csv").write_text("cell_id,rep,direction_size,timestamp\n", encoding="utf-8")
-    return folder

@@ -74,6 +74,11 @@ class Visitor:
         assert response.status_code == 200, (path, response.status_code, response.text[:2000])
         return BeautifulSoup(response.text, "html.parser")
 
+    def standings(self, slug: str, number: int) -> list[list[str]]:
+        """The rows of a round's leaderboard, as they read."""
+        rows = self.page(f"/races/{slug}/rounds/{number}").select("#standings tbody tr")
+        return [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in rows]
+
     def submit(self, path: str, action: str, file: tuple[str, bytes] | None = None, **values: str) -> httpx.Response:
         """Fill in the form of the page at ``path`` whose action ends with ``action``, and send it."""
         return self.fill_in(self.page(path), action, file, **values)
@@ -133,7 +138,7 @@ class Visitor:
         """``accepted``, ``rejected`` or ``parked``: the state on a submission's page, as soon as there is one."""
 
         def look() -> str | None:
-            badge = self.page(path).select_one(".badge")
+            badge = self.page(path).select_one("h1 .badge")
             state = badge.text.strip() if badge else ""
             return state if state in ("accepted", "rejected", "parked") else None
 
@@ -184,6 +189,7 @@ def running_server(data: Path, database_url: str, smtp_url: str = "", *arguments
         "SRS_DATABASE_URL": database_url,
         "SRS_BASE_URL": base_url,
         "SRS_SMTP_URL": smtp_url,
+        "SRS_SWEEP_S": "0.5",
     }
     command = [str(Path(sys.executable).with_name("srs-server")), "run", "--port", str(port), *arguments]
     with (data / "server.log").open("wb") as log:

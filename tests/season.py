@@ -9,13 +9,18 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from drawn import small_curves, small_profile
 from people import PAUSE, PHASE, STARTS_AT, People, set_clock
+from srs.judging.curves import write_curves
+from srs.judging.profile import write_profile
 from srs.server.bell import SilentBell
 from srs.server.services.access import Person
 from srs.server.services.submissions import Kind, open_upload, receive
+from srs.server.store import clock
 from srs.server.store.engine import Session, Store
 from srs.server.store.jobs import ACCEPTED, Job
 from srs.server.store.matches import Match
+from srs.server.store.practice import Practice
 from srs.server.store.races import Race, race_by_slug
 from srs.server.store.rounds import round_by_number
 from srs.server.store.scores import AttackScore, DefenceScore
@@ -69,7 +74,8 @@ def _submission(session: Session, slug: str, public_id: str) -> Submission:
 
 
 def play(store: Store, people: People) -> Played:
-    """Both teams defend, are drawn against each other, and attack."""
+    """The house makes a practice match; both teams defend, are drawn against each other, and attack."""
+    make_practice(store, people.slug)
     set_clock(store, IN_DEFENCE)
     captains = {1: people.ada, 2: people.cleo}
     defences = {
@@ -77,7 +83,7 @@ def play(store: Store, people: People) -> Played:
         for number, captain in captains.items()
     }
     for number, public_id in defences.items():
-        _accept_defence(store, people.slug, public_id, utility=4.0 + number)
+        accept_defence(store, people.slug, public_id, utility=4.0 + number)
     _draw(store, people.slug, defences)
     set_clock(store, IN_ATTACK)
     attacks = {
@@ -85,11 +91,31 @@ def play(store: Store, people: People) -> Played:
         for number, captain in captains.items()
     }
     for public_id in attacks.values():
-        _accept_attack(store, people.slug, public_id)
+        accept_attack(store, people.slug, public_id)
     return Played(defences, attacks)
 
 
-def _accept_defence(store: Store, slug: str, public_id: str, utility: float) -> None:
+def make_practice(store: Store, slug: str) -> None:
+    """A practice match as the house leaves it; its files hold a few words."""
+    names = ("train.csv.zip", "train.parquet", "test.csv.zip", "test.parquet", "README.md", "manifest.json")
+    examples = ("example_defence.csv.zip", "example_attack.csv.zip", "example_attack.py")
+    blobs = {name: store.blobs.put(f"{name} of the house ".encode() * 100) for name in (*names, *examples)}
+    with store.work() as session:
+        session.add(
+            Practice(
+                race_id=race_by_slug(session, slug).id,
+                version="house-1",
+                files={name: {"sha256": blob.sha256, "size_bytes": blob.size_bytes} for name, blob in blobs.items()},
+                labels_sha256=store.blobs.put(b"labels of the house").sha256,
+                utility=5.5,
+                baseline=FINAL,
+                made_at=clock.now(session),
+            )
+        )
+
+
+def accept_defence(store: Store, slug: str, public_id: str, utility: float) -> None:
+    """The verdict on a defence: accepted, and drawn if the draw is yet to come."""
     set_state(store, slug, public_id, ACCEPTED, Report())
     train = store.blobs.put(f"train of {public_id}".encode() * 200)
     entry = {"sha256": train.sha256, "size_bytes": train.size_bytes}
@@ -110,6 +136,7 @@ def _accept_defence(store: Store, slug: str, public_id: str, utility: float) -> 
                 files={"train.csv.zip": entry, "train.parquet": entry},
                 pool_sha256=train.sha256,
                 published_sha256=train.sha256,
+                profile_sha256=store.blobs.put(write_profile(small_profile())).sha256,
             )
         )
 
@@ -143,7 +170,8 @@ def _match(
     )
 
 
-def _accept_attack(store: Store, slug: str, public_id: str) -> None:
+def accept_attack(store: Store, slug: str, public_id: str) -> None:
+    """The verdict on an attack of a team in its only match: accepted."""
     set_state(store, slug, public_id, ACCEPTED, Report())
     with store.work() as session:
         submission = _submission(session, slug, public_id)
@@ -156,6 +184,7 @@ def _accept_attack(store: Store, slug: str, public_id: str) -> None:
                 version="1",
                 public={"auc": 0.876543, "accuracy": 0.5678},
                 final=FINAL,
+                curves_sha256=store.blobs.put(write_curves(small_curves())).sha256,
             )
         )
 

@@ -17,8 +17,10 @@ def values_of(people: People, played: Played, job_id: int, invitation: str) -> d
         "defender": 2,
         "name": "test.parquet",
         "public_id": played.defences[1],
+        "attack_id": played.attacks[1],
         "job_id": job_id,
         "user_id": people.nils.user_id,
+        "notice_id": 1,  # the first that anybody was told: Ada, that Ben had joined her team
         "token": invitation,
     }
 
@@ -28,6 +30,10 @@ def path_to(app: Flask, endpoint: str, values: dict[str, object]) -> str:
     fitting = {**values, "filename": "srs.css" if endpoint == "static" else "css/bootstrap.min.css"}
     if not endpoint.startswith("teams."):
         fitting["token"] = "no-such-token"
+    if endpoint.startswith("submission_figures."):
+        is_attack = endpoint.endswith("_against")
+        fitting["name"] = "confusion" if is_attack else "packets"
+        fitting["public_id"] = fitting["attack_id" if is_attack else "public_id"]
     rule = next(app.url_map.iter_rules(endpoint))
     with app.test_request_context(base_url=BASE_URL):
         return url_for(endpoint, **{name: fitting[name] for name in rule.arguments})

@@ -1,5 +1,5 @@
 #!/bin/sh
-# PostgreSQL, Redis and openssl for the tests: nothing to do where they are, apt-get where root may, a clear sentence elsewhere.
+# PostgreSQL, Redis, openssl and Chromium for the tests: nothing to do where they are, apt-get where root may, a clear sentence elsewhere.
 set -eu
 
 has_postgres() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1; }
@@ -9,6 +9,7 @@ missing=""
 has_postgres || missing="postgresql"
 has_redis || missing="${missing:+$missing }redis-server"
 command -v openssl >/dev/null 2>&1 || missing="${missing:+$missing }openssl"
+command -v chromium >/dev/null 2>&1 || missing="${missing:+$missing }chromium"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

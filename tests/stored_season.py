@@ -17,10 +17,12 @@ from pathlib import Path
 
 import polars as pl
 
+from judged import judge_all
 from srs.game.race import read_rules
+from srs.judging.bundle import Bundle
 from srs.server.bell import SilentBell
 from srs.server.config import Config
-from srs.server.services import evaluations, jobs, races, rounds, sign_in, standings, submissions, teams
+from srs.server.services import races, rounds, sign_in, standings, submissions, teams
 from srs.server.services.access import Person
 from srs.server.store import clock
 from srs.server.store.engine import Store
@@ -29,7 +31,6 @@ from srs.server.store.migrations import migrate
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import round_by_number
 from srs.server.store.teams import team_of
-from srs.server.worker import results
 
 FOLDER = Path(__file__).parent / "golden"
 SLUG, SEED, CELLS, REPETITIONS, TEAMS = "stored", 1, 5, 6, 6
@@ -120,18 +121,8 @@ def _matches(store: Store, captain: Person, number: int) -> list[Match]:
 
 
 def _judge_all(store: Store) -> None:
-    """Every waiting job, one after the other, judged in this process: the numbers are the same as in a jail."""
-    while claim := jobs.claim_next(store, "stored season", 60.0):
-        with tempfile.TemporaryDirectory() as folder:
-            result = results.judge(evaluations.load_task(store, claim), Path(folder))
-            if isinstance(result, results.Verdict):
-                assert evaluations.finish_defence(store, claim, result, Path(folder))
-                assert result.accepted, result.report
-            elif isinstance(result, results.AttackVerdict):
-                assert evaluations.finish_attack(store, claim, result)
-                assert result.accepted, result.report
-            else:
-                assert evaluations.finish_bundle(store, claim, result, Path(folder))
+    for result in judge_all(store):
+        assert isinstance(result, Bundle) or result.accepted, result
 
 
 def _write_anew() -> None:

@@ -50,10 +50,18 @@ class FileError(SrsError):
 
 
 class RulesError(SrsError):
-    """A ``race.toml`` that does not describe a race; ``sentence`` lists every problem found, one a line."""
+    """A ``race.toml`` that does not describe a race; ``sentence`` lists every problem found, one a line.
+
+    ``problems`` holds the same as pairs (key, sentence), for a form that tells each beside its field; it is empty
+    where the text cannot be read at all.
+    """
 
     status = 422
     title = "These are not the rules of a race"
+
+    def __init__(self, code: str, sentence: str, *, hint: str = "", problems: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(code, sentence, hint=hint)
+        self.problems = problems
 
 
 class StateError(SrsError):

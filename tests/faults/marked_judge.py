@@ -17,8 +17,8 @@ from srs.server.worker import judge
 
 def first_line() -> list[bytes]:
     """The words of the file's first line."""
-    file = Path(json.loads(Path("task.json").read_bytes())["path"])
-    lines = file.read_bytes()[:60].splitlines()
+    path = json.loads(Path("task.json").read_bytes()).get("path")
+    lines = Path(path).read_bytes()[:60].splitlines() if path else []
     return lines[0].split() if lines else []
 
 

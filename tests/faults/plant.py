@@ -21,7 +21,7 @@ from small_race import RULES, SmallRace, make_small_race
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.events import Event
-from srs.server.store.jobs import PENDING, Job
+from srs.server.store.jobs import HOUSE, PENDING, Job
 from srs.server.store.scores import DefenceScore
 
 OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
@@ -123,22 +123,26 @@ def wait_for(condition: Callable[[], object], within_s: float, what: str) -> flo
     return time.monotonic() - began
 
 
+OF_TEAMS = Job.kind != HOUSE
+"""The house makes its practice match beside what these checks count."""
+
+
 def pending(store: Store) -> int:
     """Jobs without an end."""
     with store.read() as session:
-        return session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(PENDING))) or 0
+        return session.scalar(select(func.count()).select_from(Job).where(Job.state.in_(PENDING), OF_TEAMS)) or 0
 
 
 def in_state(store: Store, state: str) -> int:
     """Jobs in a state."""
     with store.read() as session:
-        return session.scalar(select(func.count()).select_from(Job).where(Job.state == state)) or 0
+        return session.scalar(select(func.count()).select_from(Job).where(Job.state == state, OF_TEAMS)) or 0
 
 
 def all_jobs(store: Store) -> list[Job]:
     """Every job, oldest first."""
     with store.read() as session:
-        return list(session.scalars(select(Job).order_by(Job.id)))
+        return list(session.scalars(select(Job).where(OF_TEAMS).order_by(Job.id)))
 
 
 def audit_lines(store: Store, action: str) -> int:

@@ -96,11 +96,9 @@ def final_numbers(person: Visitor, path: str) -> dict[str, float]:
     """What the page of an attack says of its only match after the close, by the words it uses."""
     page = person.page(path)
     assert "On the public part" not in page.text
-    facts = {
-        label.text: label.find_next_sibling("dd").text  # type: ignore[union-attr]
-        for label in page.select("h2 + dl.facts dt")
-    }
-    return {name: float(facts[name].split()[0]) for name in ("Accuracy", "ROC-AUC")}
+    [table] = [table for table in page.select("table") if "The numbers against" in table.get_text()]
+    values = {row.th.text: row.td.text for row in table.select("tbody tr") if row.th and row.td}
+    return {name: float(values[name].split()[0]) for name in ("Accuracy", "ROC-AUC")}
 
 
 def stored_scores(store: Store) -> dict[str, str]:

@@ -104,12 +104,6 @@ def guesses(person: Visitor, number: int) -> bytes:
     return zipped(table.select(columns))
 
 
-def standings(person: Visitor, number: int) -> list[list[str]]:
-    """The rows of a round's leaderboard."""
-    page = person.page(f"/races/real/rounds/{number}")
-    return [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in page.select("tbody tr")]
-
-
 def form_teams(base_url: str, postbox: Postbox) -> dict[str, Visitor]:
     people = {name: Visitor(base_url).register(postbox, name) for name in NAMES}
     for name, person in people.items():
@@ -151,7 +145,7 @@ def test_five_teams_from_registration_to_final_standings(sqlite_config: Config) 
         people = form_teams(base_url, postbox)
         for number in (1, 2):
             play_round(store, people, trace_sets(number), number)
-            rows = standings(people["Ada"], number)
+            rows = people["Ada"].standings("real", number)
             assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
             assert f"Round {number}, final" in people["Ada"].page(f"/races/real/rounds/{number}").get_text()
         for person in (staff, *people.values()):

@@ -95,7 +95,8 @@ def test_a_faulty_defence_is_rejected_with_every_problem(folder: Path) -> None:
     done = srs("check", "defence", "faulty.csv", "--race", "race.toml", cwd=folder)
     assert done.returncode == 1
     assert done.stdout.startswith("faulty.csv: rejected.\n")
-    assert "trace.size-zero: Line 8, column direction_size: " in done.stdout
+    assert "A packet's size is 0 (1 line; trace.size-zero)\n  Line 8, column direction_size: " in done.stdout
+    assert "  How to mend it: A size is the whole number of bytes of one packet" in done.stdout
 
 
 def test_without_a_race_the_default_rules_hold(folder: Path) -> None:

@@ -92,6 +92,69 @@ def test_a_boundary_is_moved(dana: Browser, server: Server, people: People) -> N
     assert hashes(server.store) == before
 
 
+@pytest.mark.parametrize(
+    ("boundary", "at", "told"),
+    [
+        (
+            "attack_closes_at",
+            "2027-04-15T10:00",
+            ["The end of the attack phase of round 1 was moved from 2027-04-15 09:00 CEST (07:00 UTC) to 2027-04-15"],
+        ),
+        (
+            "attack_opens_at",
+            "2027-04-14T08:02",
+            ["The beginning of the attack phase", "Round 1 leaves no time for its"],
+        ),
+        ("attack_opens_at", "2027-04-14T08:03", ["The beginning of the attack phase"]),
+        (
+            "defence_closes_at",
+            "2027-04-14T07:00",
+            ["The end of the defence phase", "As it stands now, round 1 would be"],
+        ),
+        ("defence_closes_at", "2027-04-14T08:30", ["The end of the defence phase"]),
+    ],
+)
+def test_a_move_is_told_and_doubted(
+    dana: Browser, server: Server, people: People, boundary: str, at: str, told: list[str]
+) -> None:
+    """In a sentence with both times; a warning where the draw would be late, or without a match as things stand."""
+    fields = {"boundary": boundary, "at": at, "reason": "x"}
+    assert dana.post("/staff/races/small/rounds/1", fields).status_code == 303
+    said = [alert.text for alert in dana.page("/staff/races/small").find_all("div", role="status", class_="alert")]
+    assert [sentence[: len(expected)] for sentence, expected in zip(said, told, strict=True)] == told
+
+
+def test_a_round_without_time_for_its_draw_says_so_while_it_lasts(dana: Browser, server: Server) -> None:
+    """The message after the move is seen once; what it warns of stays."""
+    fields = {"boundary": "defence_closes_at", "at": "2027-04-14T09:00", "reason": "x"}
+    assert "leaves no time" not in dana.page("/staff/races/small").get_text()
+    assert dana.post("/staff/races/small/rounds/1", fields).status_code == 303
+    for _ in range(2):
+        assert "Round 1 leaves no time for its draw" in dana.page("/staff/races/small").main.get_text()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("boundary", "at", "sentence"),
+    [
+        ("defence_opens_at", "2027-04-14T07:00", "passed at 2027-04-13 08:00 CEST (06:00 UTC); move one that is still"),
+        ("defence_closes_at", "2027-04-16T07:00", "Choose another time, or move the other one first."),
+        ("defence_closes_at", "0001-01-01T00:00", "is not in the years 2000 to 2199"),
+        ("defence_closes_at", "9999-12-31T23:59", "is not in the years 2000 to 2199"),
+        ("defence_closes_at", "2027-04-13T08:30", "has passed; choose a moment in the future."),
+        ("attack_opens_at", "soon", "is not a date and time such as 2027-04-17T18:00."),
+    ],
+)
+def test_a_move_that_is_refused_says_what_to_do(dana: Browser, boundary: str, at: str, sentence: str) -> None:
+    """Beside the field, where there is one, which keeps what was written."""
+    response = dana.post("/staff/races/small/rounds/1", {"boundary": boundary, "at": at, "reason": "Why."})
+    assert response.status_code in (409, 422)
+    assert sentence in text_of(response)
+    field = soup(response).find(id=f"at-1-{boundary}")
+    if field is not None:
+        assert (field["value"], field["aria-invalid"]) == (at, "true")
+        assert sentence in soup(response).find(id=str(field["aria-describedby"])).text
+
+
 def test_a_local_time_that_does_not_exist(dana: Browser) -> None:
     """In the night in which clocks are put forward an hour is missing."""
     fields = {"boundary": "attack_closes_at", "at": "2028-03-26T02:30", "reason": "x"}
@@ -136,6 +199,7 @@ def test_the_roster(app: Flask, dana: Browser, server: Server, people: People) -
     paul = Browser(app).sign_in(server.store, people.paul)
     assert paul.submit(paul.page("/races/rostered"), "/join").status_code == 403
     page = dana.page("/staff/races/rostered")
+    assert page.find("a", href="#roster") is not None, "nobody can come before there is one"
     dana.submit(page, "/roster", emails="PAUL@example.org\nsomebody@example.org")
     assert paul.submit(paul.page("/races/rostered"), "/join").status_code == 303
 

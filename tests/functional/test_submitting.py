@@ -102,9 +102,11 @@ def test_a_report_shows_every_problem(app: Flask, server: Server, people: People
     set_state(server.store, "small", path.rsplit("/", 1)[-1], "rejected", Report(problems=tuple(problems)))
     response = ada.get(path)
     text = text_of(response)
-    assert "25 problems, the first 20 are shown" in text
+    assert "A packet's size is 0 20 lines" in text
+    assert "1 kind of problem (and 5 more problems not shown)." in text
     assert "trace.size-zero" in text
-    assert "line 48 213, column rep" in text
+    assert "line 48 213, column rep" in text.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "How to mend it: A size is the whole number of bytes of one packet" in text
     assert "Problem 19 <b>bold</b>." in text
     assert "<b>bold" not in response.get_data(as_text=True)
     assert not soup(response).find("meta", {"http-equiv": "refresh"})
@@ -144,7 +146,7 @@ def test_attacking(app: Flask, server: Server, people: People) -> None:
     assert "0.9123" in after
     assert "0.6543" in after
     for said in (
-        "Mean rank of the true class 3.2500",
+        "Mean rank of the true cell 3.2500",
         "95 % interval 0.8500 to 0.9500",
         "Worst guessed cell 3",
         "cell 3 cell 4 1.50",
@@ -197,4 +199,4 @@ def test_standings(app: Flask, server: Server, people: People) -> None:
     team = text_of(ada.get("/races/small/teams/1"))
     assert "5.00 (\u22120.50)" in team
     assert "2 of 2" in team
-    assert "Over the rounds that are over" in text_of(ada.get("/races/small/leaderboard"))
+    assert "This is also the standing of the race" in text_of(ada.get("/races/small/leaderboard"))

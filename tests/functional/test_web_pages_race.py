@@ -92,9 +92,11 @@ def zipped(table: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def checked(folder: Path, data: bytes) -> subprocess.CompletedProcess[str]:
-    """What ``srs check defence FILE --race race.toml`` says."""
-    (folder / "race.toml").write_text(RULES, encoding="utf-8")
+def checked(person: Visitor, folder: Path, data: bytes) -> subprocess.CompletedProcess[str]:
+    """What ``srs check defence FILE --race race.toml`` says, with the rules that the site offers."""
+    offered = person.page("/races/pages/rules").find("a", string="pages.toml")
+    assert offered is not None
+    (folder / "race.toml").write_bytes(person.client.get(str(offered["href"])).content)
     (folder / "defence.csv.zip").write_bytes(data)
     command = [str(Path(sys.executable).with_name("srs")), "check", "defence", "defence.csv.zip", "--race", "race.toml"]
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
@@ -133,7 +135,7 @@ def a_missing_page_is_named(person: Visitor, folder: Path) -> None:
     path = person.send("pages", "defence", incomplete, "incomplete.csv.zip")
     assert person.verdict(path) == "rejected"
     assert sentence in text_of(person, path)
-    verdict = checked(folder, incomplete)
+    verdict = checked(person, folder, incomplete)
     assert verdict.returncode == 1
     assert sentence in " ".join(verdict.stdout.split())
 
@@ -146,10 +148,16 @@ def the_readme_speaks_of_pages(person: Visitor) -> None:
 
 def an_attack_names_the_pages_it_confused(person: Visitor, path: str) -> None:
     page = person.page(path)
-    confusions = [cell.text for cell in page.select("details tbody td")]
+    caption = page.find("caption", string="The most frequent confusions")
+    assert caption is not None
+    confusions = [cell.text for cell in caption.parent.find_all("td")]
     assert confusions
     assert set(confusions[0::3] + confusions[1::3]) <= set(NAMES)
-    assert any(name in page.select("h2 + dl.facts dd")[-1].text for name in NAMES)
+    worst = page.find("th", string="Worst guessed")
+    assert worst is not None
+    assert (
+        any(name in worst.find_next("td").text for name in NAMES) or "never guessed right" in worst.find_next("td").text
+    )
 
 
 def accepted(sent: dict[Visitor, str]) -> bool:
@@ -162,7 +170,7 @@ def test_two_teams_from_upload_to_final_standings(site: Site, tmp_path: Path) ->
     a_missing_page_is_named(site.ada, tmp_path)
     files = {site.ada: defence(0), site.ben: defence(100)}
     assert accepted({person: person.send("pages", "defence", data, "pages.zip") for person, data in files.items()})
-    verdict = checked(tmp_path, files[site.ada])
+    verdict = checked(site.ada, tmp_path, files[site.ada])
     assert verdict.returncode == 0, verdict.stdout
 
     times = read_rules(RULES).rounds[0]
@@ -175,9 +183,8 @@ def test_two_teams_from_upload_to_final_standings(site: Site, tmp_path: Path) ->
     set_clock(site.store, times.attack[1] + 2 * HOUR)  # the phase opened an hour late and keeps its full length
     for person, path in attacks_sent.items():
         an_attack_names_the_pages_it_confused(person, path)
-    standings = site.ada.page("/races/pages/rounds/1")
-    assert "Round 1, final" in standings.get_text(" ")
-    rows = [[cell.get_text(" ", strip=True) for cell in row.select("th, td")] for row in standings.select("tbody tr")]
+    assert "Round 1, final" in site.ada.page("/races/pages/rounds/1").get_text(" ")
+    rows = site.ada.standings("pages", 1)
     assert [row[0] for row in rows] == ["1", "2"]
     assert {row[1].removesuffix(" (yours)") for row in rows} == {"Team of Ada", "Team of Ben"}
     assert all(float(row[3]) > 6 for row in rows), "an attack with an AUC hardly better than chance"

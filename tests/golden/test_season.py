@@ -19,6 +19,7 @@ from srs.server.services.access import Person
 from srs.server.store.accounts import User
 from srs.server.store.events import events_of_race
 from srs.server.store.matches import matches_of_race
+from srs.server.store.practice import practice_of
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import rounds_of
 from srs.server.store.scores import DefenceScore, defence_score_of
@@ -41,7 +42,7 @@ def test_the_standings_are_those_of_every_earlier_commit(played: Played) -> None
 
 def test_the_season_shows_what_a_visitor_should_see(played: Played) -> None:
     text = "\n".join(played.said)
-    assert "Dummy Walkers sent first_try.csv.zip." in text
+    assert "Plain Strollers sent first_try.csv.zip." in text
     assert "Round 1: 6 of 7 defence files accepted." in text
     assert re.search(r"Tamaraw Trail was refused: .* 42 seconds before your upload began", text)
     assert "Round 2: 6 of 6 attack files accepted." in text
@@ -89,9 +90,12 @@ def test_no_label_can_be_found_by_a_student(played: Played) -> None:
         ids = {int(one) for match in matches for one in capture_ids(race.capture_key, match.first_capture, count)}
         sealed = [match.labels_sha256 for match in matches]
         sealed += [score_of(session, match.defence_id).pool_sha256 for match in matches]
+        practice = practice_of(session, race.id)
+        assert practice is not None
+        sealed.append(practice.labels_sha256)
         events = str([(event.action, event.detail) for event in events_of_race(session, race.id)])
     reached = crawl(Browser(create_app(played.server)).sign_in(store, person))
-    downloads = [path for path in reached if path.endswith(("test.csv.zip", "test.parquet"))]
+    downloads = [path for path in reached if path.endswith(("test.csv.zip", "test.parquet")) and "/rounds/" in path]
     assert len([path for path in downloads if path.endswith(".zip")]) == 6, "Ada's three matches in each of two rounds"
     for path, body in reached.items():
         content = unpacked(path, body)

@@ -59,7 +59,7 @@ def play(folder: Path, seed: int) -> Path:
 
 def judge(attack: Path, key: Path) -> AttackVerdict:
     matches = [MatchLabels(team_id=TEAM, labels=key)]
-    return judge_attack(AttackTask(path=attack, name=attack.name, rules=RULES, matches=matches))
+    return judge_attack(AttackTask(path=attack, name=attack.name, rules=RULES, matches=matches), key.parent)
 
 
 @pytest.mark.skipif(

@@ -13,6 +13,7 @@ import pytest
 from sizes import record, size
 from srs.game.race import Classes, RaceRules, Traces
 from srs.game.race import Split as SplitRules
+from srs.judging import steps
 from srs.judging.defence import Verdict, judge_defence
 from srs.judging.task import DefenceTask
 from srs.traces.bundles import write_test, write_train
@@ -198,7 +199,7 @@ def verdict_of(path: Path, folder: Path) -> tuple[Verdict, dict[str, bytes]]:
     rules = RaceRules(slug="real", title="Real", rounds=())
     task = DefenceTask(path=path, name="real.csv", rules=rules, split_secret=SECRET, published=[])
     verdict = judge_defence(task, folder)
-    return verdict, {file.name: file.read_bytes() for file in folder.iterdir()}
+    return verdict, {file.name: file.read_bytes() for file in folder.iterdir() if file.name != steps.FILE_NAME}
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real captures (../shared/data) are not on this machine")
@@ -211,7 +212,7 @@ def test_the_real_file_shuffled_is_judged_the_same(tmp_path: Path) -> None:
     other, other_files = verdict_of(tmp_path / "shuffled.csv", tmp_path / "shuffled")
     assert verdict.accepted
     assert (verdict.metrics, verdict.utility) == (other.metrics, other.utility)
-    assert sorted(files) == ["pool.npz", "published.bin", "train.csv.zip", "train.parquet"]
+    assert sorted(files) == ["pool.npz", "profile.json", "published.bin", "train.csv.zip", "train.parquet"]
     assert files == other_files
 
 

@@ -15,6 +15,7 @@ from security_routes import path_to, values_of
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
 from srs.server.store.jobs import PARKED
+from srs.server.store.scores import DefenceScore
 from tables import hashes
 
 ROLES = ("stranger", "person", "member", "team1", "team2", "disabled", "staff")
@@ -36,9 +37,11 @@ MEMBER_CREATES = ("403", "403", "ok", "403", "403", "403", "403")
 TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "static"): ANYONE,
     ("GET", "bootstrap.static"): ANYONE,
+    ("GET", "assets.auto_css"): ANYONE,
+    ("GET", "assets.htmx_js"): ANYONE,
+    ("POST", "theme.choose"): ANYONE,
     ("GET", "home.index"): ANYONE,
     ("GET", "home.health"): ANYONE,
-    ("GET", "home.example"): ("404",) * 7,  # a demo's only
     ("GET", "security.login"): ANYONE,
     ("POST", "security.login"): ANYONE,
     ("GET", "security.register"): ANYONE,
@@ -58,6 +61,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "accounts.sign_in_once"): ("404",) * 7,  # by a link that does not exist
     ("GET", "races.home"): SIGNED_IN,
     ("GET", "races.rules"): ENTRANTS,
+    ("GET", "downloads.rules_file"): ENTRANTS,
     ("GET", "teams.mine"): ENTRANTS,
     ("POST", "teams.invite"): TEAMS_ACT,
     ("GET", "teams.invitation"): SIGNED_IN,
@@ -67,23 +71,42 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "submissions.attack"): ENTRANTS,
     ("POST", "submissions.send_attack"): TEAMS_ACT,
     ("GET", "submissions.show"): TEAM_1,
+    ("GET", "submission_figures.figure"): TEAM_1,
+    ("GET", "submission_figures.figure_against"): ("in", "404", "404", "404", "404", "in", "404"),  # its round is open
     ("GET", "downloads.submitted_file"): TEAM_1,
     ("GET", "matches.file"): TEAM_1_MATCH,
+    ("GET", "practice.show"): ENTRANTS,
+    ("GET", "practice.file"): ENTRANTS,
+    ("POST", "practice.send"): TEAMS_ACT,
     ("GET", "leaderboard.overall"): ENTRANTS,
     ("GET", "leaderboard.of_round"): ENTRANTS,
+    ("GET", "leaderboard.class_figure"): ENTRANTS,
+    ("GET", "leaderboard.defences_figure"): ("in", "403", "404", "404", "404", "in", "404"),  # the round is not over
+    ("GET", "teams.way_figure"): ENTRANTS,
+    ("GET", "notices.index"): SIGNED_IN,
+    ("GET", "notices.choices"): SIGNED_IN,
+    ("POST", "notices.choose"): SIGNED_IN_ACTS,
+    ("POST", "notices.open_one"): ("403", "404", "404", "ok", "404", "403", "404"),
+    ("POST", "notices.read_all"): SIGNED_IN_ACTS,
     ("GET", "staff.index"): STAFF,
     ("GET", "staff.new_race"): STAFF,
+    ("POST", "staff.fill_in"): STAFF_ACTS,
     ("POST", "staff.preview_race"): STAFF_ACTS,
+    ("POST", "staff.keep_toml"): STAFF_ACTS,
     ("POST", "staff.create_race"): STAFF_ACTS,
     ("GET", "staff_races.overview"): STAFF,
     ("GET", "staff_races.submissions"): STAFF,
+    ("GET", "staff_races.toml"): STAFF,
     ("GET", "staff_races.draw"): STAFF,
     ("GET", "staff_races.audit"): STAFF,
     ("POST", "staff_races.retry"): STAFF_ACTS,
     ("POST", "staff_races.move"): STAFF_ACTS,
     ("POST", "staff_races.approve"): STAFF_ACTS,
     ("POST", "staff_races.add_to_roster"): STAFF_ACTS,
+    ("POST", "staff_races.say_looked_at"): ("403", "403", "403", "403", "403", "403", "404"),  # it has no signals
     ("POST", "staff_races.exclude"): STAFF_ACTS,
+    ("POST", "staff_seeing.begin"): STAFF_ACTS,
+    ("POST", "staff_seeing.end"): STAFF_ACTS,
     # What changes one's relation to the race comes last: the member has a team after the first of these.
     ("POST", "teams.create"): MEMBER_CREATES,
     ("POST", "teams.accept"): SIGNED_IN_ACTS,
@@ -146,7 +169,7 @@ def request(browser: Browser, method: str, path: str, token: str) -> TestRespons
         "name": "Team of nobody",
         "reason": "A test.",
     }
-    if path.endswith(("/defence", "/attack")):
+    if path.endswith(("/defence", "/attack", "/practice")):
         fields["file"] = (io.BytesIO(b"x"), "x.csv")
     return browser.client.post(path, data=fields, base_url=BASE_URL, buffered=True)
 
@@ -257,10 +280,11 @@ def test_staff_see_signals_and_teams_do_not(app: Flask, server: Server, people: 
     from srs.traces.report import Problem, Report
 
     played = play(server.store, people)
-    report = Report(
-        warnings=(Problem("trace.rezeroed", "Times were re-zeroed."),), signals=(Problem("x.y", "Copies."),)
-    )
+    report = Report(warnings=(Problem("trace.rezeroed", "Times were re-zeroed."),))
     set_state(server.store, "small", played.defences[1], "accepted", report)
+    with server.store.work() as session:
+        for score in session.query(DefenceScore):
+            score.signals = [Problem("trace.copies", "Copies.").to_json()]
     path = f"/races/small/submissions/{played.defences[1]}"
     ada, dana = browser_of(app, server, people, "team1"), browser_of(app, server, people, "staff")
     assert "Times were re-zeroed." in text_of(ada.get(path))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from urllib.parse import quote
 
@@ -13,7 +12,6 @@ from people import People
 from season import play
 from sizes import FULL
 from srs.server.bootstrap import Server
-from srs.server.web.app import create_app
 
 TARGETS = ("etc/passwd", "secret_key", "srs.sqlite", "blobs", "proc/self/environ")
 UPS = (
@@ -45,7 +43,7 @@ def test_traversal(app: Flask, server: Server, people: People) -> None:
         "/races/small/rounds/1/matches/2/{}",
         "/races/small/submissions/{}/file",
         f"/races/small/submissions/{played.defences[1]}/" + "{}",
-        "/examples/{}",
+        "/races/small/practice/{}",
         "/static/{}",
         "/bootstrap/static/{}",
     )
@@ -61,19 +59,6 @@ def test_traversal(app: Flask, server: Server, people: People) -> None:
     assert served == []
 
 
-def test_examples_of_a_demo(app: Flask, server: Server, people: People) -> None:
-    """Only in a demo, only from its folder, as attachments."""
-    folder = server.config.data / "examples"
-    folder.mkdir()
-    (folder / "defence.csv").write_text("cell_id,rep,direction_size,timestamp\n", encoding="utf-8")
-    assert Browser(app).get("/examples/defence.csv").status_code == 404
-    demo = Browser(create_app(dataclasses.replace(server, config=dataclasses.replace(server.config, demo=True))))
-    response = demo.get("/examples/defence.csv")
-    assert response.status_code == 200
-    assert response.headers["Content-Disposition"].startswith("attachment")
-    assert demo.get("/examples/..%2fsecret_key").status_code == 404
-
-
 def test_a_file_leaves_as_an_attachment(app: Flask, server: Server, people: People) -> None:
     """S11: attachment, nosniff, ETag, private and immutable; parts and repeats of it as HTTP has them."""
     played = play(server.store, people)
@@ -81,6 +66,7 @@ def test_a_file_leaves_as_an_attachment(app: Flask, server: Server, people: Peop
     for path, content in (
         (f"/races/small/submissions/{played.defences[1]}/file", b"defence 1"),
         ("/races/small/rounds/1/matches/2/test.parquet", b"test.parquet of 1 against 2 " * 100),
+        ("/races/small/practice/test.parquet", b"test.parquet of the house " * 100),
     ):
         whole = ada.get(path)
         assert whole.data == content

@@ -216,3 +216,64 @@ def test_a_body_in_time_is_read_as_it_is(length: str) -> None:
 def test_a_body_that_stops_is_ended() -> None:
     """S14: the read returns when patience ends, though the connection is still open."""
     assert served_by(0.2, "7", b"one\n", ended=False) == ([b"one\n"], True)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/notices/?before={}",
+        "/notices/?before=-{}",
+        "/races/small/teams/{}",
+        "/races/small/teams/{}/way.svg",
+        "/races/small/rounds/{}",
+        "/races/small/rounds/1/matches/{}/test.parquet",
+        "/races/small/attack?round={}",
+        "/staff/races/small?round={}",
+        "/staff/races/small/submissions?team={}",
+        "/staff/races/small/submissions?page={}",
+    ],
+)
+def test_numbers_that_no_row_has(app: Flask, server: Server, people: People, path: str) -> None:
+    """S14: a number beyond what a column holds is nobody's: no page, or none of that many, and no error of ours."""
+    for person in (people.ada, people.dana):
+        browser = Browser(app).sign_in(server.store, person)
+        for number in (2**31, 2**63, 10**20):
+            assert browser.get(path.format(number)).status_code in (200, 403, 404), (person.name, number)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/notices/{}/open",
+        "/staff/races/small/teams/{}/see-as",
+        "/staff/races/small/teams/{}/exclude",
+        "/staff/races/small/members/{}/approve",
+        "/staff/races/small/jobs/{}/retry",
+        "/staff/races/small/rounds/{}",
+    ],
+)
+def test_forms_for_numbers_that_no_row_has(app: Flask, server: Server, people: People, path: str) -> None:
+    """S14: the same of forms."""
+    dana = Browser(app).sign_in(server.store, people.dana)
+    for number in (2**31, 10**20):
+        assert dana.post(path.format(number), {"reason": "x"}).status_code == 404, number
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/staff/races/form", "classes__names"),
+        ("/staff/races/preview", "toml"),
+        ("/staff/races/race.toml", "toml"),
+        ("/staff/races/small/roster", "emails"),
+    ],
+)
+def test_every_form_of_a_race_takes_a_long_one(
+    app: Flask, server: Server, people: People, path: str, field: str
+) -> None:
+    """A race with 1 000 named classes is written, previewed and kept; a roster has some thousand addresses."""
+    dana = Browser(app).sign_in(server.store, people.dana)
+    names = "\n".join(f"Café “{number:04}”, {'é' * 20}" for number in range(1000))
+    emails = "\n".join(f"a.student.{number:05}@students.example.org" for number in range(4000))
+    answer = dana.post(path, {field: emails if field == "emails" else names})
+    assert answer.status_code in (200, 303, 409, 422), answer.status_code

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import func, select
 
-from small_race import SLUG, SmallRace
-from srs.errors import AccessDenied, NotFound, StateError
+from small_race import SLUG, SmallRace, make_small_race
+from srs.errors import AccessDenied, NotFound, StateError, Unavailable
 from srs.server.bell import SilentBell
+from srs.server.config import Config
 from srs.server.services import jobs
 from srs.server.services.jobs import Claim
-from srs.server.store.engine import Session, database_now
+from srs.server.store import engine
+from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.events import events_of_race
 from srs.server.store.jobs import ACCEPTED, PARKED, QUEUED, RUNNING, Job
 
@@ -48,8 +52,42 @@ def expire(race: SmallRace, job_id: int) -> None:
         session.get_one(Job, job_id).lease_until = database_now(session) - dt.timedelta(seconds=1)
 
 
+def hold_while_another_claims(race: SmallRace, job_id: int) -> None:
+    with race.store.work() as session:
+        session.get_one(Job, job_id, with_for_update=True)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(claim, race, "awake").result(timeout=10)
+        session.get_one(Job, job_id, populate_existing=True)
+
+
 def write_nothing(session: Session, job: Job) -> None:
     pass
+
+
+def test_a_sleeper_inside_a_transaction_holds_no_job(postgres_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker put to sleep while it extends its lease: PostgreSQL ends its transaction, another judges the job."""
+    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 1)
+    store = Store(postgres_config)
+    race = make_small_race(store, dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC))
+    send(race, 1)
+    asleep = claim(race, "asleep")
+    expire(race, asleep.job_id)
+    with pytest.raises(Unavailable):
+        hold_while_another_claims(race, asleep.job_id)
+    assert row(race, asleep.job_id).worker == "awake"
+    store.close()
+
+
+def test_a_reader_may_take_its_time(postgres_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload on a slow line reads who sends it first, a backup reads while files are copied: neither is ended."""
+    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 1)
+    store = Store(postgres_config)
+    make_small_race(store, dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC))
+    with store.read() as session:
+        before = session.scalar(select(func.count(Job.id)))
+        time.sleep(2)
+        assert session.scalar(select(func.count(Job.id))) == before
+    store.close()
 
 
 def test_a_claim_is_given_once(race: SmallRace) -> None:

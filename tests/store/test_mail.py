@@ -28,7 +28,7 @@ from srs.server.services import mail
 from srs.server.services.mail import PAUSE_MAX_S, PAUSE_MIN_S, deliverer, send_due_mail
 from srs.server.store import clock
 from srs.server.store.engine import Store, database_now
-from srs.server.store.outbox import OutboxMail, enqueue
+from srs.server.store.outbox import OutboxMail, enqueue, enqueue_echoes
 
 
 class Inbox:
@@ -209,6 +209,59 @@ def test_a_subject_cannot_add_headers(store: Store, smtp: tuple[Inbox, Config]) 
     [message] = inbox.messages
     assert message["Bcc"] is None
     assert message["Subject"] == "Join us Bcc: everybody@example.org"
+
+
+def test_the_echo_of_a_notice_says_where_to_switch_it_off(store: Store, smtp: tuple[Inbox, Config]) -> None:
+    """The header leads to the page of choices, which changes nothing by being opened."""
+    inbox, config = smtp
+    write_echo(store)
+    assert send_due_mail(store, config, deliverer(config)) == 1
+    [message] = inbox.messages
+    assert message["List-Unsubscribe"] == "<https://race.example.org/notices/choices>"
+    assert message["List-Unsubscribe-Post"] is None
+    text = message.get_content()
+    assert text.startswith("The draw is made.")
+    assert "\nhttps://race.example.org/races/small/attack?round=1\n" in text.replace("\r", "")
+    assert "-- \n" in text.replace("\r", "")
+    assert text.rstrip().endswith("https://race.example.org/notices/choices")
+
+
+def write_echo(store: Store) -> None:
+    with store.work() as session:
+        now = database_now(session)
+        values = {"unique_key": "notice 1 draw", "recipient": "ada@example.org", "subject": "Drawn"}
+        values |= {"body": "The draw is made.", "notice_path": "/races/small/attack?round=1"}
+        enqueue_echoes(session, [{**values, "created_at": now, "next_at": now}])
+
+
+def test_echoes_come_after_what_somebody_waits_for(store: Store, smtp: tuple[Inbox, Config]) -> None:
+    """A class's worth of echoes does not hold up the mail that resets a password."""
+    inbox, config = smtp
+    write_echo(store)
+    write(store, "reset")
+    send_due_mail(store, config, deliverer(config))
+    assert [message["Subject"] for message in inbox.messages] == ["Your invitation", "Drawn"]
+
+
+def test_an_echo_is_not_printed_where_there_is_no_server(
+    store: Store, config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The console of a demo shows links that somebody waits for, not hundreds of echoes."""
+    write_echo(store)
+    assert send_due_mail(store, config, deliverer(config)) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_much_mail_holds_up_nothing_else(
+    store: Store, smtp: tuple[Inbox, Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox, config = smtp
+    monkeypatch.setattr(mail, "ROUND_S", 0.0)
+    write(store)
+    assert send_due_mail(store, config, deliverer(config)) == 0
+    monkeypatch.undo()
+    assert send_due_mail(store, config, deliverer(config)) == 1
+    assert len(inbox.messages) == 1
 
 
 def test_a_wrong_url_is_told() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from faults.plant import GENEROUS, OPEN_AT, all_jobs, audit_lines, small_defence
 from small_race import SmallRace, make_small_race
+from srs.judging.profile import read_profile
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server, open_server
 from srs.server.config import Config
@@ -23,6 +24,7 @@ from srs.server.store.engine import database_now
 from srs.server.store.jobs import BUNDLE, Job
 from srs.server.store.matches import Match, matches_of_race
 from srs.server.store.outbox import enqueue
+from srs.server.store.references import referenced_blobs
 from srs.server.store.scores import attack_scores_of, defence_score_of
 from srs.server.store.teams import team_of
 from srs.server.worker import work
@@ -66,6 +68,10 @@ def test_an_honest_file_is_accepted_and_published(server: Server, race: SmallRac
         assert 0 < score.utility <= 10
         for sha256 in (score.pool_sha256, score.published_sha256, *(file["sha256"] for file in score.files.values())):
             assert server.store.blobs.path(sha256).exists()
+        assert score.profile_sha256 is not None
+        profile = read_profile(server.store.blobs.path(score.profile_sha256).read_bytes())
+        assert profile.traces == score.traces
+        assert score.profile_sha256 in referenced_blobs(session)
     assert list((server.config.data / "work").iterdir()) == []
 
 
@@ -90,6 +96,15 @@ def test_f8_a_killed_judgement_is_reported_as_too_costly(server: Server, race: S
     assert "of memory" in problem["message"]
 
 
+ACCEPTED_WITH = """
+import json
+verdict = {"accepted": True, "report": {}, "pool": "sealed", "published": "sealed", "profile": "profile"}
+open("result.json", "w").write(json.dumps(verdict))
+open("sealed", "w").write("x")
+"""
+"""A child that accepts, and then leaves a profile that is none."""
+
+
 @pytest.mark.parametrize(
     ("script", "seen"),
     [
@@ -100,6 +115,8 @@ def test_f8_a_killed_judgement_is_reported_as_too_costly(server: Server, race: S
         ("import os; os.symlink('/etc/passwd', 'result.json')", "not a plain file"),
         ("import os; os.mkfifo('result.json')", "not a plain file"),
         ("open('result.json', 'wb').truncate((64 << 20) + 1)", "has 67108865 bytes"),
+        (ACCEPTED_WITH + "open('profile', 'w').write('{}')", "validation errors for Profile"),
+        (ACCEPTED_WITH + "open('profile', 'wb').truncate((1 << 20) + 1)", "has 1048577 bytes"),
     ],
 )
 def test_a_crash_is_given_back_with_its_last_words(server: Server, race: SmallRace, script: str, seen: str) -> None:

@@ -6,9 +6,12 @@ import json
 import unicodedata
 from typing import Any
 
+from srs.game.race import RaceRules
 from srs.judging.attack import AttackVerdict
 from srs.judging.defence import Verdict
-from srs.traces.report import Report, counted
+from srs.judging.meaning import meaning
+from srs.traces.remedies import Group, grouped_problems, may_hide_more
+from srs.traces.report import Excerpt, Report, counted, grouped, visible
 
 _COLUMNS = {"received bytes": "in_volume", "sent bytes": "out_volume", "seconds": "duration"}
 
@@ -30,31 +33,54 @@ def attack_as_json(verdict: AttackVerdict) -> str:
     return _json(verdict.report, traces=traces, packets=None, metrics=None, utility=None, matches=verdict.traces)
 
 
-def defence_as_text(name: str, verdict: Verdict) -> str:
-    """The verdict in words, with the twelve metrics as a table."""
-    lines = _opening(name, verdict.report)
+def defence_as_text(name: str, verdict: Verdict, rules: RaceRules) -> str:
+    """The verdict in words, with the twelve metrics as a table and what they mean."""
+    lines = _opening(name, verdict.report, rules)
     if verdict.accepted:
         lines.append(f"{counted(verdict.traces, 'trace')}, {counted(verdict.packets, 'packet')}.")
         lines += ["", _row("", list(_COLUMNS))]
         for kind in ("max", "min", "mean", "median"):
             lines.append(_row(kind, [f"{verdict.metrics[f'{kind}_{column}']:,.3f}" for column in _COLUMNS.values()]))
         lines += ["", f"Utility (srs2022): {verdict.utility:.4f} of 10."]
+        lines += ["", *meaning("This defence", verdict.metrics, verdict.utility, rules)]
     return plain("\n".join(lines))
 
 
-def attack_as_text(name: str, verdict: AttackVerdict) -> str:
+def attack_as_text(name: str, verdict: AttackVerdict, rules: RaceRules) -> str:
     """The verdict in words, with the matches in the file."""
-    lines = _opening(name, verdict.report)
+    lines = _opening(name, verdict.report, rules)
     lines += [f"Match against team {team}: {counted(traces, 'trace')}." for team, traces in verdict.traces.items()]
     return plain("\n".join(lines))
 
 
-def _opening(name: str, report: Report) -> list[str]:
-    lines = [f"{name}: {'accepted' if report.accepted else 'rejected'}."]
-    lines += [f"  {problem.code}: {problem}" for problem in report.problems]
+def _opening(name: str, report: Report, rules: RaceRules) -> list[str]:
+    lines = [f"{visible(name)}: {'accepted' if report.accepted else 'rejected'}."]
+    for group in grouped_problems(report.problems, rules.classes.singular):
+        lines += ["", *_in_words(group)]
     if report.omitted:
-        lines.append(f"  ... and {counted(report.omitted, 'more problem')}.")
+        lines += ["", f"... and {counted(report.omitted, 'more problem')}."]
+    if may_hide_more(report.problems):
+        lines += ["", "When this is mended, check again: only then can the traces be looked at as a whole."]
     return lines + [f"  Note: {warning}" for warning in report.warnings]
+
+
+def _in_words(group: Group) -> list[str]:
+    """One kind of problem: what is wrong, where, what the file says there, how to mend it."""
+    lines = [f"{group.remedy.heading} ({group.places}; {group.code})"]
+    lines += [f"  {text}" for problem in group.problems for text in (problem.sentence, problem.hint) if text]
+    width = max((len(grouped(each.line)) for each in group.excerpts), default=0)
+    lines += [line for each in group.excerpts for line in _shown(each, width)]
+    if group.unseen:
+        lines.append(f"    ... and {group.unseen}.")
+    return [*lines, f"  How to mend it: {group.remedy.mend}"]
+
+
+def _shown(excerpt: Excerpt, width: int) -> list[str]:
+    """A line of the file, and below it a caret for each character at fault."""
+    text = f"    {grouped(excerpt.line):>{width}} | {excerpt.before}{excerpt.marked}{excerpt.after}"
+    if not (excerpt.marked or (excerpt.before and excerpt.after)):
+        return [text]
+    return [text, f"    {'':>{width}} | {' ' * len(excerpt.before)}{'^' * max(1, len(excerpt.marked))}"]
 
 
 def _row(head: str, cells: list[str]) -> str:

@@ -38,6 +38,8 @@ class Action(enum.StrEnum):
     SEE_OWN_TEAM = "see the pages of one's own team"
     UPLOAD_DEFENCE = "upload a defence"
     UPLOAD_ATTACK = "upload an attack"
+    SEE_PRACTICE = "see the practice match and download its files"
+    UPLOAD_PRACTICE = "upload a practice attack"
     SEE_SUBMISSION = "see a submission, its report and its file"
     DOWNLOAD_BUNDLE = "download the bundle of a match"
     STAFF_PAGES = "see the pages of the staff"
@@ -48,6 +50,8 @@ class Action(enum.StrEnum):
     PREVIEW_DRAW = "see who is in a draw"
     EXCLUDE_TEAM = "exclude a team"
     SEE_AUDIT = "read the audit log"
+    SEE_AS_TEAM = "see the race as a team sees it"
+    REVIEW_SIGNALS = "say that the signals of a defence were looked at"
 
 
 _ENTRANTS = frozenset({Relation.MEMBER, Relation.TEAMMATE, Relation.OTHER_TEAM, Relation.STAFF})
@@ -70,6 +74,8 @@ _ALLOWED: dict[Action, frozenset[Relation]] = {
     # Staff see and manage everything, and never play for a team.
     Action.UPLOAD_DEFENCE: _TEAMMATES,
     Action.UPLOAD_ATTACK: _TEAMMATES,
+    Action.SEE_PRACTICE: _ENTRANTS,
+    Action.UPLOAD_PRACTICE: _TEAMMATES,
     Action.SEE_SUBMISSION: _OWNERS,
     Action.DOWNLOAD_BUNDLE: _OWNERS,
     Action.STAFF_PAGES: _STAFF,
@@ -80,6 +86,8 @@ _ALLOWED: dict[Action, frozenset[Relation]] = {
     Action.PREVIEW_DRAW: _STAFF,
     Action.EXCLUDE_TEAM: _STAFF,
     Action.SEE_AUDIT: _STAFF,
+    Action.SEE_AS_TEAM: _STAFF,
+    Action.REVIEW_SIGNALS: _STAFF,
 }
 
 _PUBLIC = frozenset({Action.SEE_RACE, Action.SEE_RULES, Action.SEE_LEADERBOARD, Action.SEE_TEAM})

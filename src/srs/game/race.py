@@ -29,6 +29,7 @@ from srs.errors import RulesError
 from srs.game.race_checks import contradictions
 from srs.game.race_problems import concerns, explain, listed, shown, without
 
+YEAR_MIN, YEAR_MAX = 2000, 2199
 TEXT_MAX_BYTES = 65_536
 """A ``race.toml`` is at most this long."""
 
@@ -49,8 +50,8 @@ def _known_zone(name: str) -> str:
 
 def _to_utc(at: dt.datetime, info: ValidationInfo) -> dt.datetime:
     """An aware UTC time; a local one is read in the zone of the validation's context, exactly or not at all."""
-    if not 2000 <= at.year < 2200:
-        raise ValueError(f"found {at.isoformat()}, expected a year from 2000 to 2199.")
+    if not YEAR_MIN <= at.year <= YEAR_MAX:
+        raise ValueError(f"found {at.isoformat()}, expected a year from {YEAR_MIN} to {YEAR_MAX}.")
     if at.tzinfo is not None:
         return at.astimezone(dt.UTC)
     zone: zoneinfo.ZoneInfo | None = info.context
@@ -66,7 +67,7 @@ def _to_utc(at: dt.datetime, info: ValidationInfo) -> dt.datetime:
         return found
     raise ValueError(
         f"{at.isoformat()} {what} in {zone.key}, where the clocks change; "
-        f"choose another time or write the offset, as in {first.isoformat()}."
+        f"choose another time, or in a file write its offset, as in {first.isoformat()}."
     )
 
 
@@ -167,6 +168,17 @@ class Scoring(_Table):
     reference: str = Field("", max_length=200, description="the name of a trace set, or an empty text")
 
 
+class Undefended(_Table):
+    """Medians of a trace without any defence, to compare defences with.
+
+    The defaults are those of SecretStroll's real captures over Tor, published with the race of 2022.
+    """
+
+    received_bytes: float = Field(439_240.0, ge=1, le=1e12, description="a number of bytes from 1 to 1e12")
+    sent_bytes: float = Field(26_886.0, ge=1, le=1e12, description="a number of bytes from 1 to 1e12")
+    duration_s: float = Field(12.512, ge=0.001, le=86_400, description="a number of seconds from 0.001 to 86400")
+
+
 class RoundTimes(_Table):
     """Half-open intervals [opens, closes) of one round, aware UTC."""
 
@@ -191,6 +203,7 @@ class RaceRules(_Table):
     matches: Matches = Field(Matches(), description="a table, [matches]")
     limits: Limits = Field(Limits(), description="a table, [limits]")
     scoring: Scoring = Field(Scoring(), description="a table, [scoring]")
+    undefended: Undefended = Field(Undefended(), description="a table, [undefended]")
     rounds: Annotated[tuple[RoundTimes, ...], Several] = Field(
         max_length=100, description="one table [[rounds]] for each round"
     )
@@ -216,7 +229,8 @@ def read_rules(toml_text: str | bytes) -> RaceRules:
     faulty = {problem.key for problem in problems}
     problems += [found for found in contradictions(rules) if not concerns(found, faulty)]
     if problems:
-        raise RulesError("rules.invalid", listed(problems))
+        pairs = tuple((problem.key, problem.sentence) for problem in problems)
+        raise RulesError("rules.invalid", listed(problems), problems=pairs)
     return rules
 
 

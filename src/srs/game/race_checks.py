@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import zoneinfo
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from srs.game.race_problems import Problem
 if TYPE_CHECKING:
     from srs.game.race import RaceRules
 
+ATTACK_TRACES_MAX = 20_000
+"""Traces that one file may guess, in all matches of a team: what a judgement can score in half of its time."""
 RESERVED_COLUMNS = frozenset({"rep", "direction_size", "timestamp", "capture_id", "team_id"})
 
 
@@ -29,7 +32,7 @@ def _joining(rules: RaceRules) -> Iterator[Problem]:
     if rules.joining.how == "code" and not rules.joining.code.strip():
         yield Problem(
             "joining.code",
-            'missing, expected the code to join with, as joining.how is "code".',
+            "missing, expected the code to join with: joining.how asks for one.",
             ("joining.how",),
         )
 
@@ -42,7 +45,7 @@ def _classes(rules: RaceRules) -> Iterator[Problem]:
     if names and len(names) != count:
         yield Problem(
             "classes.names",
-            f"found {len(names)} names, expected {count}, one for each class, or [].",
+            f"found {len(names)} names, expected {count}, one for each class, or none.",
             ("classes.count",),
         )
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -53,7 +56,7 @@ def _classes(rules: RaceRules) -> Iterator[Problem]:
 def _traces(rules: RaceRules) -> Iterator[Problem]:
     least, most = rules.traces.repetitions
     if least > most:
-        yield Problem("traces.repetitions", f"found [{least}, {most}], expected the smaller number first.")
+        yield Problem("traces.repetitions", f"the least is {least} and the most {most}, expected the smaller first.")
     if rules.traces.accepts != ("traces",):
         yield Problem("traces.accepts", '"code" is not supported yet; write ["traces"].')
 
@@ -72,9 +75,22 @@ def _split(rules: RaceRules) -> Iterator[Problem]:
             f"found {test_traces}, expected at least one for each of the {count} classes.",
             ("classes.count",),
         )
+    of_an_attack = test_traces * rules.matches.per_team
+    if of_an_attack > ATTACK_TRACES_MAX:
+        yield Problem(
+            "split.test_traces",
+            f"found {test_traces} and matches.per_team {rules.matches.per_team}, together {of_an_attack} traces in one "
+            f"attack, expected at most {ATTACK_TRACES_MAX}.",
+            ("matches.per_team",),
+        )
     least = rules.traces.repetitions[0]
     largest_share = -(-test_pool // count)
-    if largest_share >= least:
+    if least == 1:
+        yield Problem(
+            "traces.repetitions",
+            "the least is 1, expected at least 2: one trace of each class to test with and one to train on.",
+        )
+    elif largest_share >= least:
         yield Problem(
             "split.test_pool",
             f"found {test_pool}, which takes {largest_share} traces of a class; a class may have only {least} "
@@ -87,14 +103,21 @@ def _rounds(rules: RaceRules) -> Iterator[Problem]:
     if not rules.rounds:
         yield Problem("rounds", "missing, expected one table [[rounds]] for each round.")
     zone = zoneinfo.ZoneInfo(rules.timezone)
-    before: tuple[str, object] | None = None
+    before: tuple[str, dt.datetime] | None = None
     for number, times in enumerate(rules.rounds, start=1):
         for phase in ("defence", "attack"):
             key = f"rounds[{number}].{phase}"
-            opens_at, closes_at = (at.astimezone(zone).isoformat() for at in getattr(times, phase))
             start, end = getattr(times, phase)
+            opens_at, closes_at = _local(start, zone), _local(end, zone)
             if start >= end:
-                yield Problem(key, f"found [{opens_at}, {closes_at}], expected that it opens before it closes.")
+                yield Problem(key, f"closes at {closes_at}, expected later than it opens, {opens_at}.")
             if before is not None and start < before[1]:
-                yield Problem(key, f"opens at {opens_at}, expected not before {before[0]} has closed.")
+                key_before, closed_at = before[0], _local(before[1], zone)
+                yield Problem(key, f"opens at {opens_at}, expected not before {key_before} has closed, {closed_at}.")
             before = key, end
+
+
+def _local(at: dt.datetime, zone: zoneinfo.ZoneInfo) -> str:
+    """``2027-04-13 08:00+02:00``: the race's local time, with seconds where there are some."""
+    local = at.astimezone(zone)
+    return local.isoformat(" ", "auto" if local.second or local.microsecond else "minutes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,9 @@ import polars as pl
 
 from srs.errors import FileError, InputError
 from srs.game.race import RaceRules
+from srs.judging.curves import Curves, curves
 from srs.judging.key import MatchKey, read_key
+from srs.judging.steps import Step, announce
 from srs.judging.task import AttackTask
 from srs.scoring.attack import Floats, Ints, attack_metrics, macro_auc, standing, top_accuracy
 from srs.scoring.intervals import intervals
@@ -31,13 +33,14 @@ _TEST_FILES: Final = ("test.parquet", "test.csv.zip", "test.csv")
 class MatchScores:
     """What an attack reached in one match, as plain JSON values.
 
-    ``public`` holds ``auc`` and ``accuracy`` of the public traces; ``final`` every metric of the other ones, and
-    ``whole`` of all, with their ``intervals`` (``srs.scoring``). Where every trace is public, ``final`` is ``whole``.
+    ``public`` holds ``auc`` and ``accuracy`` of the public traces; ``final`` every metric of the other ones, or of all
+    where every trace is public, with their ``intervals`` (``srs.scoring``).
     """
 
     public: dict[str, float]
     final: dict[str, Any]
-    whole: dict[str, Any]
+    curves: Curves
+    """Of the traces of ``final``."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +55,30 @@ class AttackVerdict:
     matches: dict[int, MatchScores] = field(default_factory=dict)
 
 
-def judge_attack(task: AttackTask) -> AttackVerdict:
-    """Judge what a task of the server names."""
+def judge_attack(task: AttackTask, folder: Path) -> AttackVerdict:
+    """Judge what a task of the server names; its steps are announced in ``folder``."""
     keys = [read_key(match.team_id, match.labels) for match in task.matches]
-    return judge_predictions(task.path, task.name, task.rules, keys)
+    announce(folder, Step.READING)
+    return judge_predictions(task.path, task.name, task.rules, keys, is_read=lambda: announce(folder, Step.MEASURING))
 
 
 def judge_predictions(
-    source: Path | bytes, name: str, rules: RaceRules, keys: Sequence[MatchKey], *, seed: int = 0
+    source: Path | bytes,
+    name: str,
+    rules: RaceRules,
+    keys: Sequence[MatchKey],
+    *,
+    seed: int = 0,
+    is_read: Callable[[], None] = lambda: None,
 ) -> AttackVerdict:
     """Check a file against the test sets of its sender's matches and score every match in it.
 
-    ``name`` is the sender's name for the file; ``seed`` is that of the intervals. A file that cannot be read is a
-    rejected verdict, too.
+    ``name`` is the sender's name for the file; ``seed`` is that of the intervals; ``is_read`` is called between
+    reading and scoring. A file that cannot be read is a rejected verdict, too.
     """
     by_team = {key.team_id: key for key in keys}
     verdict, rows = _read(source, name, rules, {team: key.capture_ids for team, key in by_team.items()})
+    is_read()
     scores = {team: score_match(probabilities, by_team[team], seed) for team, probabilities in rows.items()}
     return replace(verdict, matches=scores)
 
@@ -83,10 +94,13 @@ def check_attack(source: Path | bytes, name: str, bundle: Path, rules: RaceRules
 
 def score_match(probabilities: Floats, key: MatchKey, seed: int = 0) -> MatchScores:
     """Score one match; ``probabilities`` has a row for each of the key's traces, in its order."""
-    public, hidden = key.is_public, ~key.is_public
-    whole = _all_metrics(probabilities, key.classes, seed)
-    final = whole if public.all() else _all_metrics(probabilities[hidden], key.classes[hidden], seed)
-    return MatchScores(score_public(probabilities[public], key.classes[public]), final, whole)
+    public = key.is_public
+    counting = public if public.all() else ~public
+    return MatchScores(
+        public=score_public(probabilities[public], key.classes[public]),
+        final=_all_metrics(probabilities[counting], key.classes[counting], seed),
+        curves=curves(probabilities[counting], key.classes[counting], seed),
+    )
 
 
 def score_public(probabilities: Floats, classes: Ints) -> dict[str, float]:

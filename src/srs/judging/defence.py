@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from srs.game.race import RaceRules
+from srs.judging.profile import profile, write_profile
+from srs.judging.steps import Step, announce
 from srs.judging.task import DefenceTask
 from srs.scoring.schemes import scheme
 from srs.scoring.utility import utility_metrics
@@ -15,7 +17,7 @@ from srs.traces.report import Problem, Report
 from srs.traces.split import split, trace_hashes
 from srs.traces.trace_set import TraceSet
 
-POOL, PUBLISHED = "pool.npz", "published.bin"
+POOL, PUBLISHED, PROFILE = "pool.npz", "published.bin", "profile.json"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Verdict:
 
     ``metrics`` are the twelve utility metrics, ``utility`` the points they make (0 to 10). ``files`` are those to
     hand out, by name; ``pool`` is the sealed file of the traces to test on, ``published`` the hashes of the traces
-    whose labels are handed out. All are names within the folder of the judgement, empty where nothing was written.
+    whose labels are handed out, ``profile`` what pictures are drawn from (``srs.judging.profile``). All are names
+    within the folder of the judgement, empty where nothing was written.
     """
 
     accepted: bool
@@ -37,6 +40,7 @@ class Verdict:
     files: dict[str, str] = field(default_factory=dict)
     pool: str = ""
     published: str = ""
+    profile: str = ""
 
 
 def check_defence(path: Path, name: str, rules: RaceRules) -> Verdict:
@@ -48,18 +52,22 @@ def check_defence(path: Path, name: str, rules: RaceRules) -> Verdict:
 def judge_defence(task: DefenceTask, folder: Path) -> Verdict:
     """Judge what a task of the server names; its files are written into ``folder``."""
     rules = task.rules
+    announce(folder, Step.READING)
     traces, report = read_defence(task.path, rules, task.name)
+    announce(folder, Step.MEASURING)
     verdict = _measured(traces, report, rules)
     if traces is None:
         return verdict
+    announce(folder, Step.WRITING)
     parts = split(traces, rules, task.split_secret, read_published(task.published))
     if isinstance(parts, Report):
         return replace(verdict, accepted=False, report=replace(report, problems=parts.problems))
     hashes = trace_hashes(traces, task.split_secret)
     write_published([hashes[trace] for trace in parts.train], folder / PUBLISHED)
     write_pool(traces, parts.pool, folder / POOL)
+    (folder / PROFILE).write_bytes(write_profile(profile(traces)))
     files = write_train(traces, parts.train, rules.classes.column, folder)
-    return replace(verdict, files=files, pool=POOL, published=PUBLISHED)
+    return replace(verdict, files=files, pool=POOL, published=PUBLISHED, profile=PROFILE)
 
 
 def _measured(traces: TraceSet | None, report: Report, rules: RaceRules) -> Verdict:

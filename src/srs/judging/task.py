@@ -55,7 +55,8 @@ class BundleTask(_Task):
     kind: Literal["bundle"] = "bundle"
     pool: Path
     race: str
-    round_number: int
+    round_number: int | None
+    """``None`` for the practice match."""
     team_id: int
     order_seed: bytes
     capture_ids: list[int]
@@ -64,5 +65,15 @@ class BundleTask(_Task):
     """``{name: {"sha256", "size_bytes"}}`` of the training set, for the manifest."""
 
 
-Task = DefenceTask | AttackTask | BundleTask
+class HouseTask(_Task):
+    """Make the practice match of a race: the house's defence, its bundle, and an example of each file to send."""
+
+    kind: Literal["house"] = "house"
+    race: str
+    key: bytes
+    """Secret, this match's own: it decides the traffic, the split and the order of the test set."""
+    capture_ids: list[int]
+
+
+Task = DefenceTask | AttackTask | BundleTask | HouseTask
 TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind")])

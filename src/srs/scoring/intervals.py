@@ -37,7 +37,7 @@ def intervals(probabilities: Floats, truth: Ints, seed: int, *, replicates: int 
     order = canonical_order(probabilities, truth)
     probabilities, truth = probabilities[order], truth[order]
     sizes = class_sizes(truth, probabilities.shape[1])
-    weights = _resample(sizes[sizes > 0], seed, replicates)
+    weights = resample(sizes[sizes > 0], seed, replicates)
     shares = top_shares(standing(probabilities, truth), 1)
     # Not a matrix product: BLAS may sum in another order on another machine.
     accuracy = (weights * shares).sum(axis=1) / truth.size
@@ -47,7 +47,7 @@ def intervals(probabilities: Floats, truth: Ints, seed: int, *, replicates: int 
     )
 
 
-def _resample(sizes: Ints, seed: int, replicates: int) -> Floats:
+def resample(sizes: Ints, seed: int, replicates: int) -> Floats:
     """How often each trace is drawn, shape (replicates, traces); traces lie class by class, ``sizes`` of each."""
     traces = int(sizes.sum())
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)

@@ -17,18 +17,24 @@ from srs.traces.zip_member import holds_end_record, sole_member
 
 PARQUET_MAGIC = b"PAR1"
 _ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_CAPTURE = "a packet capture"
 _FOREIGN = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"\xfd7zXZ\x00": "an xz file",
     b"BZh": "a bzip2 file",
     b"Rar!\x1a\x07": "a rar archive",
-    b"\xd4\xc3\xb2\xa1": "a packet capture",
-    b"\xa1\xb2\xc3\xd4": "a packet capture",
-    b"\x4d\x3c\xb2\xa1": "a packet capture",
-    b"\xa1\xb2\x3c\x4d": "a packet capture",
-    b"\x0a\x0d\x0d\x0a": "a packet capture",
+    b"\xd4\xc3\xb2\xa1": _CAPTURE,
+    b"\xa1\xb2\xc3\xd4": _CAPTURE,
+    b"\x4d\x3c\xb2\xa1": _CAPTURE,
+    b"\xa1\xb2\x3c\x4d": _CAPTURE,
+    b"\x0a\x0d\x0d\x0a": _CAPTURE,
     b"\x93NUMPY": "a NumPy array",
     b"%PDF": "a PDF",
+    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"SQLite format 3\0": "an SQLite database",
 }
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
 _ENOUGH_TO_TELL = 512
@@ -112,7 +118,9 @@ def _kind(view: memoryview) -> str:
     foreign = "a tar archive" if tar else next((_FOREIGN[m] for m in _FOREIGN if head.startswith(m)), None)
     if foreign:
         raise FileError(
-            "file.format", f"This is {foreign}; a CSV (alone or as .zip, .gz, .zst) or a Parquet file is expected."
+            "file.format",
+            f"This is {foreign}, not a table; a CSV (alone or as .zip, .gz, .zst) or a Parquet file is expected.",
+            hint="Of captures, one for each trace, srs convert makes a defence." if foreign is _CAPTURE else "",
         )
     return "csv"
 

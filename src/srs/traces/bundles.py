@@ -106,14 +106,15 @@ def describe_file(path: Path) -> dict[str, Any]:
 def write_manifest(
     rules: RaceRules,
     race: str,
-    round_number: int,
+    round_number: int | None,
     team_id: int,
     files: Mapping[str, Mapping[str, Any]],
     folder: Path,
 ) -> dict[str, str]:
     """Write ``README.md`` and ``manifest.json`` of a match; returns as ``write_train``.
 
-    ``team_id`` is the attacked team's number; ``files`` describes the other files as ``describe_file`` does.
+    ``team_id`` is the attacked team's number, ``round_number`` ``None`` for the practice match; ``files`` describes
+    the other files as ``describe_file`` does.
     """
     (folder / README).write_text(_readme(rules, round_number, team_id), encoding="utf-8")
     everything = {**files, README: describe_file(folder / README)}
@@ -122,17 +123,23 @@ def write_manifest(
     return {README: README, MANIFEST: MANIFEST}
 
 
-def _readme(rules: RaceRules, round_number: int, team_id: int) -> str:
+def _readme(rules: RaceRules, round_number: int | None, team_id: int) -> str:
     column, noun, count = rules.classes.column, rules.classes.singular, rules.classes.count
-    return f"""# Round {round_number}: your match against team {team_id}
+    if round_number is None:
+        title, owner = "Practice: a match against the house", "the same for everyone who practises"
+        sent = f"The house (team {team_id}) made simulated traffic and defended it; nothing here counts."
+    else:
+        title, owner = f"Round {round_number}: your match against team {team_id}", "yours alone"
+        sent = f"Team {team_id} sent defended traffic."
+    return f"""# {title}
 
-Team {team_id} sent defended traffic. Learn from `train` what each {noun} looks like, then guess the {noun} of
+{sent} Learn from `train` what each {noun} looks like, then guess the {noun} of
 each trace in `test`.
 
 | file | what |
 |---|---|
 | `train.csv.zip`, `train.parquet` | traces whose {noun} is known; the same for everyone who attacks this team |
-| `test.csv.zip`, `test.parquet` | the {grouped(rules.split.test_traces)} traces of your match, yours alone |
+| `test.csv.zip`, `test.parquet` | the {grouped(rules.split.test_traces)} traces of your match, {owner} |
 | `manifest.json` | SHA-256 and size of each file |
 
 The `.csv.zip` and the `.parquet` of a name hold the same packets; take the one you like. Each row is one packet, the

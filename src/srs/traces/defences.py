@@ -8,7 +8,7 @@ import numpy as np
 
 from srs.errors import FileError
 from srs.game.race import RaceRules
-from srs.traces.archive import open_table
+from srs.traces.archive import Opened, open_table
 from srs.traces.checks import (
     check_clocks,
     check_copies,
@@ -20,7 +20,7 @@ from srs.traces.checks import (
 from srs.traces.grouping import Grouped, group
 from srs.traces.report import Problem, Report
 from srs.traces.schema import defence_columns
-from srs.traces.tables import read_table
+from srs.traces.tables import read_table, showing_lines
 from srs.traces.trace_set import TraceSet
 
 MEGABYTE = 1_000_000
@@ -36,12 +36,7 @@ def read_defence(
     Faults of single fields are told first; once every field can be read, all faults of traces together.
     """
     try:
-        opened = open_table(
-            source,
-            name,
-            packed_max_bytes=rules.traces.upload_max_mb * MEGABYTE,
-            unpacked_max_bytes=rules.traces.unpacked_max_mb * MEGABYTE,
-        )
+        opened = _open(source, rules, name)
         table = read_table(opened, defence_columns(rules))
     except FileError as error:
         return None, Report((Problem(error.code, error.sentence, hint=error.hint),))
@@ -51,10 +46,20 @@ def read_defence(
     del opened, table  # the largest things in memory, no longer needed
     problems = tuple(check_traces(grouped, rules))
     if problems:
-        return None, Report(problems)
+        del grouped  # opened again, the file needs its place
+        return None, showing_lines(Report(problems), _open(source, rules, name))
     warnings = tuple(check_clocks(grouped, rules))
     traces = _in_time(grouped)
     return _judged(traces, warnings, rules)
+
+
+def _open(source: Path | bytes | bytearray | memoryview, rules: RaceRules, name: str) -> Opened:
+    return open_table(
+        source,
+        name,
+        packed_max_bytes=rules.traces.upload_max_mb * MEGABYTE,
+        unpacked_max_bytes=rules.traces.unpacked_max_mb * MEGABYTE,
+    )
 
 
 def _in_time(grouped: Grouped) -> TraceSet:

@@ -158,12 +158,18 @@ def split_fields(line: str) -> list[str] | None:
     """The fields of one line, each as a whole in quotation marks or without any; None where a mark is alone."""
     if '"' not in line:
         return line.split(",")
-    fields, at = [], 0
+    spans = field_spans(line)
+    return None if spans is None else [line[begin:end].strip('"') for begin, end in spans]
+
+
+def field_spans(line: str) -> list[tuple[int, int]] | None:
+    """Where each field of a line begins and ends, with its quotation marks; None where a mark is alone."""
+    spans, at = [], 0
     while match := _FIELDS.match(line, at):
-        fields.append(match[1].strip('"'))
+        spans.append(match.span(1))
         at = match.end()
         if not match[2]:
-            return fields
+            return spans
     return None
 
 

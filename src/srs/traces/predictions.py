@@ -17,8 +17,8 @@ import numpy.typing as npt
 from srs.game.race import RaceRules
 from srs.traces.archive import open_table
 from srs.traces.report import PLACES_MAX, Problem, Report, grouped, listed
-from srs.traces.schema import CAPTURE, INT32_MAX, TEAM, ColumnRule
-from srs.traces.tables import read_table
+from srs.traces.schema import CAPTURE, HOUSE_TEAM, INT32_MAX, TEAM, ColumnRule, probability_column
+from srs.traces.tables import read_table, showing_lines
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -56,9 +56,9 @@ def prediction_columns(rules: RaceRules) -> dict[str, ColumnRule]:
     """The columns of an attack in this race; the probabilities in the order of their classes."""
     probability = ColumnRule("attack.probability", "number", 0, 1, "Expected a probability from 0 to 1.")
     return {
-        TEAM: ColumnRule("attack.team", "integer", 1, INT32_MAX, "Expected the number of the attacked team."),
+        TEAM: ColumnRule("attack.team", "integer", HOUSE_TEAM, INT32_MAX, "Expected the number of the attacked team."),
         CAPTURE: ColumnRule("attack.capture", "integer", 0, INT32_MAX, "Expected a capture_id of your test set."),
-    } | {f"proba_class_{number}": probability for number in range(1, rules.classes.count + 1)}
+    } | {probability_column(number): probability for number in range(1, rules.classes.count + 1)}
 
 
 def read_predictions(
@@ -98,7 +98,7 @@ def read_predictions(
             order = of_team[np.argsort(rows.capture[of_team])][np.argsort(np.argsort(matches[team]))]
             aligned[team] = rows.probabilities[order] / sums[order, np.newaxis]
     if problems:
-        return None, Report(tuple(problems))
+        return None, showing_lines(Report(tuple(problems)), opened)
     return Predictions(aligned), Report()
 
 

@@ -26,11 +26,19 @@ def quoted(text: str | bytes) -> str:
         text = text[: 4 * QUOTED_MAX + 4].decode("utf-8", "backslashreplace")
     shown = ""
     for character in text[: QUOTED_MAX + 1]:
-        plain = character == " " or unicodedata.category(character)[0] not in "CZ"
-        shown += character if plain else character.encode("unicode_escape").decode("ascii")
+        shown += visible(character)
         if len(shown) > QUOTED_MAX:
             return shown[: QUOTED_MAX - 1] + "…"
     return shown
+
+
+def visible(text: str) -> str:
+    """The text with every character that has no glyph, or that a terminal would obey, as an escape."""
+    return "".join(each if each == " " or unicodedata.category(each)[0] not in "CZ" else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def grouped(number: int) -> str:
@@ -52,11 +60,36 @@ def counted(number: int, noun: str) -> str:
     return f"{grouped(number)} {noun if number == 1 else plural(noun)}"
 
 
+def in_parts(number: float) -> str:
+    """A number of things of which ties can make fractions: ``5 000``, ``2.5``."""
+    whole = round(number)
+    return grouped(whole) if abs(number - whole) < 0.05 else f"{number:.1f}"
+
+
+def so_often(number: float) -> str:
+    """``once``, ``5 000 times``, ``2.5 times``."""
+    many = in_parts(number)
+    return "once" if many == "1" else f"{many} times"
+
+
 def listed(items: Iterable[object], most: int = 10) -> str:
     """``3, 17, 20 and 4 more``: at most ``most`` of the items, the rest counted."""
     everything = [str(item) for item in items]
     rest = len(everything) - most
     return ", ".join(everything[:most]) + (f" and {grouped(rest)} more" if rest > 0 else "")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Excerpt:
+    """At most 80 characters of one line of the file: what stands before the fault, the fault, what follows it.
+
+    ``line`` counts as in ``Problem``. An empty ``marked`` stands for an empty field, or for no field in particular.
+    """
+
+    line: int
+    before: str
+    marked: str
+    after: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +99,7 @@ class Problem:
     ``code`` is stable (``subject.problem``). ``sentence`` says what was found, what is expected and where.
     ``line`` counts from 1 and includes the header (in Parquet: the row, from 1); ``column`` is the column's name.
     Where the same rule is broken in ``more`` further places, ``places`` are the lines of the first of them.
-    ``hint`` says what to do where the sentence does not.
+    ``hint`` says what to do where the sentence does not. ``excerpts`` show the file's own lines at the places.
     """
 
     code: str
@@ -76,6 +109,7 @@ class Problem:
     more: int = 0
     places: tuple[int, ...] = ()
     hint: str = ""
+    excerpts: tuple[Excerpt, ...] = ()
 
     def __str__(self) -> str:
         parts = [self.sentence]
@@ -92,11 +126,12 @@ class Problem:
         values = dataclasses.asdict(self)
         values["message"] = values.pop("sentence")
         values["places"] = list(self.places)
+        values["excerpts"] = list(values["excerpts"])
         return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Problem:
-        """The inverse of ``to_json``."""
+        """The inverse of ``to_json``; reports of the first days have no excerpts."""
         return cls(
             code=values["code"],
             sentence=values["message"],
@@ -105,6 +140,7 @@ class Problem:
             more=values["more"],
             places=tuple(values["places"]),
             hint=values["hint"],
+            excerpts=tuple(Excerpt(**excerpt) for excerpt in values.get("excerpts", ())),
         )
 
 

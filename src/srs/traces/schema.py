@@ -19,6 +19,9 @@ TEAM = "team_id"
 CAPTURE = "capture_id"
 
 INT32_MAX = 2**31 - 1
+_PROBABILITY = "proba_class_"
+HOUSE_TEAM = 0
+"""The ``team_id`` of the house in its practice match; teams are numbered from 1."""
 # Epoch seconds pass (they are re-zeroed); epoch milliseconds do not: they are no seconds.
 CLOCK_MAX_S = 1e10
 
@@ -42,6 +45,16 @@ class ColumnRule:
 
 
 Columns = Mapping[str, ColumnRule]
+
+
+def probability_column(number: int) -> str:
+    """The column of an attack that holds the probability of a class; classes are counted from 1."""
+    return f"{_PROBABILITY}{number}"
+
+
+def is_probability(name: str) -> bool:
+    """Whether a column is such a one, of whichever class."""
+    return name.startswith(_PROBABILITY)
 
 
 def defence_columns(rules: RaceRules) -> dict[str, ColumnRule]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
 from srs.traces.archive import Opened
-from srs.traces.locate import locate, overlong_line, split_fields
+from srs.traces.excerpts import with_excerpts
+from srs.traces.locate import LINE_MAX_BYTES, locate, overlong_line, split_fields
 from srs.traces.parquet import parquet_names, read_parquet
 from srs.traces.parse import parse
 from srs.traces.report import Problem, Report, grouped, quoted
-from srs.traces.schema import Columns
+from srs.traces.schema import CAPTURE, REP, SIZE, Columns, is_probability
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -29,12 +30,23 @@ def read_table(opened: Opened, columns: Columns) -> pl.DataFrame | Report:
     """
     table = _read_parquet(opened, columns) if opened.kind == "parquet" else _read_csv(opened.data, columns)
     if isinstance(table, pl.DataFrame) and table.is_empty():
-        return Report((Problem("table.no-rows", "The table has a header and no row.", 1),))
-    return table
+        # The header is a line of a CSV file; in Parquet no row is there to be named.
+        header = None if opened.kind == "parquet" else 1
+        table = Report((Problem("table.no-rows", "The table has a header and no row.", header),))
+    return showing_lines(table, opened) if isinstance(table, Report) else table
+
+
+def showing_lines(report: Report, opened: Opened) -> Report:
+    """The report with the file's own lines at its places."""
+    if opened.kind == "parquet":
+        return with_excerpts(report, opened, parquet_names(opened.data))
+    header = _header(opened.data)
+    # A line that was refused for its length is no header to be split.
+    return with_excerpts(report, opened, _csv_names(header) if len(header) <= LINE_MAX_BYTES else [])
 
 
 def _read_parquet(opened: Opened, columns: Columns) -> pl.DataFrame | Report:
-    problem = _header_problem(parquet_names(opened.data), columns)
+    problem = _header_problem(parquet_names(opened.data), columns, None)
     return Report((problem,)) if problem else read_parquet(opened.data, columns, opened.unpacked_max_bytes)
 
 
@@ -43,16 +55,24 @@ def _read_csv(data: bytes, columns: Columns) -> pl.DataFrame | Report:
         data = data.rstrip(b"\r\n")  # blank lines at the very end are an editor's habit
     if overlong := overlong_line(data):
         return overlong
-    header = data[: data.find(b"\n")] if b"\n" in data else data
-    text = header.removeprefix(_BOM).removesuffix(b"\r").decode("utf-8", "backslashreplace")
-    names = [name.strip() for name in split_fields(text) or [text]]
-    if problem := _header_problem(names, columns, _header_hint(header)):
+    header = _header(data)
+    names = _csv_names(header)
+    if problem := _header_problem(names, columns, 1, _header_hint(header)):
         return Report((problem,))
     table = parse(data, names, columns, skip_lines=1)
     return locate(data, names, columns) if table is None else table.select(list(columns))
 
 
-def _header_problem(names: Sequence[str], columns: Columns, hint: str = "") -> Problem | None:
+def _header(data: bytes) -> bytes:
+    return data[: data.find(b"\n")] if b"\n" in data else data
+
+
+def _csv_names(header: bytes) -> list[str]:
+    text = header.removeprefix(_BOM).removesuffix(b"\r").decode("utf-8", "backslashreplace")
+    return [name.strip() for name in split_fields(text) or [text]]
+
+
+def _header_problem(names: Sequence[str], columns: Columns, line: int | None, hint: str = "") -> Problem | None:
     found = collections.Counter(names)
     missing = [name for name in columns if name not in found]
     unknown = [name for name in found if name not in columns]
@@ -60,8 +80,25 @@ def _header_problem(names: Sequence[str], columns: Columns, hint: str = "") -> P
     faults = {"missing": missing, "unknown": unknown, "twice": twice}
     if not any(faults.values()):
         return None
+    if other := _other_kind(found, columns):
+        return Problem("table.other-kind", other, line)
     listing = "".join(f"; {fault}: {_listed(names)}" for fault, names in faults.items() if names)
-    return Problem("table.header", f"Columns must be {_listed(list(columns))}{listing}.", 1, hint=hint)
+    return Problem("table.header", f"Columns must be {_listed(list(columns))}{listing}.", line, hint=hint)
+
+
+def _other_kind(found: Collection[str], columns: Columns) -> str:
+    """Which file of this race it looks like, and where that belongs; empty where it looks like none."""
+    holds_guesses, asks_guesses = (any(map(is_probability, names)) for names in (found, columns))
+    if holds_guesses and not asks_guesses:
+        return "This looks like an attack (it has probabilities of classes): send it on the page Attack or Practice."
+    if not asks_guesses or holds_guesses or SIZE not in found:
+        return ""
+    if CAPTURE in found and REP not in found:
+        return (
+            "This looks like the test set of a match, the traces to guess; an attack has one row for each of them, "
+            "with a probability for each class."
+        )
+    return "This looks like a defence (it has a line for each packet): send it on the page Defence."
 
 
 def _listed(names: Sequence[str]) -> str:

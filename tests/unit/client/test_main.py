@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from captures import pcap, visit
 from srs.client.main import main
 from srs.lab.simulate import simulate
 
@@ -68,6 +69,34 @@ def test_rules_that_are_none_are_a_wrong_call(folder: Path) -> None:
     done = srs("check", "defence", folder / "defence.csv", "--race", folder / "attack.csv")
     assert done.exit_code == 2
     assert "Invalid value for --race: This is not TOML" in done.stderr
+
+
+def test_captures(folder: Path) -> None:
+    (folder / "trace_1_grid_2.pcap").write_bytes(pcap(visit(9)))
+    arguments = ("convert", folder, "--race", folder / "race.toml", "-o", folder / "new.csv.zip")
+    done = srs(*arguments)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{folder}/new.csv.zip: 1 trace of 1 cell, 9 packets.")
+    assert srs(*arguments).exit_code == 2
+    done = srs(*arguments, "--overwrite", "--json", "--client", "10.1.1.1")
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["written"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("-o", "new.txt"),
+        ("-o", "gone/new.csv"),
+        ("-o", "new.csv", "--client", "somebody"),
+        ("-o", "new.csv", "--pattern", "{class}", "--manifest", "race.toml"),
+        ("-o", "new.csv", "--manifest", "race.toml"),
+    ],
+)
+def test_captures_called_in_a_wrong_way(folder: Path, wrong: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert srs("convert", ".", *wrong).exit_code == 2
+    assert not Path("new.csv").exists()
 
 
 def test_the_version_is_told() -> None:

@@ -20,6 +20,8 @@ EXPECTED = {
     "SEE_OWN_TEAM": "..xx.x.",
     "UPLOAD_DEFENCE": "...x...",
     "UPLOAD_ATTACK": "...x...",
+    "SEE_PRACTICE": "..xxxx.",
+    "UPLOAD_PRACTICE": "...x...",
     "SEE_SUBMISSION": "...x.x.",
     "DOWNLOAD_BUNDLE": "...x.x.",
     "STAFF_PAGES": ".....x.",
@@ -30,6 +32,8 @@ EXPECTED = {
     "PREVIEW_DRAW": ".....x.",
     "EXCLUDE_TEAM": ".....x.",
     "SEE_AUDIT": ".....x.",
+    "SEE_AS_TEAM": ".....x.",
+    "REVIEW_SIGNALS": ".....x.",
 }
 SEEN_BY_ANYONE = {"SEE_RACE", "SEE_RULES", "SEE_LEADERBOARD", "SEE_TEAM"}
 

@@ -24,6 +24,7 @@ from srs.judging.attack import (
     score_public,
 )
 from srs.judging.key import MatchKey, write_key
+from srs.judging.steps import Step, announced
 from srs.judging.task import AttackTask, MatchLabels
 from srs.scoring.attack import Floats, attack_metrics
 
@@ -65,7 +66,7 @@ def test_each_match_is_scored_on_its_parts() -> None:
     assert verdict.traces == {4: TRACES, 9: TRACES}
     for key in keys:
         scores, rows, public = verdict.matches[key.team_id], guesses(key), key.is_public
-        expected = {"public": public, "final": ~public, "whole": np.full(TRACES, True)}
+        expected = {"public": public, "final": ~public}
         for part, chosen in expected.items():
             metrics = attack_metrics(rows[chosen], key.classes[chosen])
             found = getattr(scores, part)
@@ -80,13 +81,14 @@ def test_a_task_of_the_server_is_judged_and_its_verdict_travels_as_json(tmp_path
     (tmp_path / "attack").write_bytes(csv(table(key)))
     write_key(key, tmp_path / "key")
     matches = [MatchLabels(team_id=4, labels=tmp_path / "key")]
-    verdict = judge_attack(AttackTask(path=tmp_path / "attack", name="a.csv", rules=RULES, matches=matches))
+    verdict = judge_attack(AttackTask(path=tmp_path / "attack", name="a.csv", rules=RULES, matches=matches), tmp_path)
     assert verdict.accepted
+    assert announced(tmp_path) is Step.MEASURING
     adapter = TypeAdapter(AttackVerdict)
     again = adapter.validate_json(adapter.dump_json(verdict))
     assert again.report == verdict.report
     assert again.traces == verdict.traces
-    assert json.dumps(again.matches[4].whole) == json.dumps(verdict.matches[4].whole)
+    assert json.dumps(again.matches[4].final) == json.dumps(verdict.matches[4].final)
     assert again.matches[4].public == verdict.matches[4].public
 
 
@@ -114,9 +116,8 @@ def test_before_the_close_a_team_sees_two_numbers_with_two_decimals() -> None:
 def test_where_all_is_public_the_parts_are_one() -> None:
     key = make_key(4, public_share=1.0)
     scores = score_match(guesses(key), key)
-    assert scores.final == scores.whole
-    assert scores.public == {name: scores.whole[name] for name in ("auc", "accuracy")}
-    assert scores.whole["traces"] == TRACES
+    assert scores.public == {name: scores.final[name] for name in ("auc", "accuracy")}
+    assert scores.final["traces"] == TRACES
 
 
 def test_a_part_that_says_nothing_counts_as_a_guess() -> None:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from srs.judging.defence import Verdict, check_defence, judge_defence
+from srs.judging.steps import Step, announced
 from srs.judging.task import DefenceTask
 from srs.traces.bundles import read_pool, read_published
 from traffic import RULES, as_csv, defence_csv, defence_rows
@@ -37,13 +38,20 @@ def test_an_accepted_defence_leaves_its_files(tmp_path: Path, out: Path) -> None
     assert len(verdict.metrics) == 12
     assert 0 < verdict.utility <= 10
     assert sorted(file.name for file in out.iterdir()) == sorted(
-        [*verdict.files.values(), verdict.pool, verdict.published]
+        [*verdict.files.values(), verdict.pool, verdict.published, verdict.profile, "step"]
     )
     pool, train = read_pool(out / verdict.pool), pl.read_parquet(out / verdict.files["train.parquet"])
     assert len(pool) == 6
     assert len(read_published([out / verdict.published])) == 6
     assert train.select(pl.struct("cell_id", "rep").n_unique()).item() == 6
     assert pool.packets + len(train) == verdict.packets
+
+
+def test_whoever_waits_is_told_the_step(tmp_path: Path, out: Path) -> None:
+    judge_defence(task(tmp_path, as_csv([])), out)
+    assert announced(out) is Step.MEASURING
+    judge_defence(task(tmp_path, defence_csv()), out)
+    assert announced(out) is Step.WRITING
 
 
 def test_the_verdict_travels_as_json(tmp_path: Path, out: Path) -> None:
@@ -60,11 +68,11 @@ def test_offline_the_verdict_is_the_same_without_files(tmp_path: Path, out: Path
     assert (here.files, here.pool, here.published) == ({}, "", "")
 
 
-def test_a_rejected_defence_leaves_nothing(tmp_path: Path, out: Path) -> None:
+def test_a_rejected_defence_leaves_no_file(tmp_path: Path, out: Path) -> None:
     verdict = judge_defence(task(tmp_path, b"cell_id\n"), out)
     assert (verdict.accepted, verdict.metrics, verdict.files) == (False, {}, {})
     assert [problem.code for problem in verdict.report.problems] == ["table.header"]
-    assert list(out.iterdir()) == []
+    assert [file.name for file in out.iterdir()] == ["step"]
 
 
 def test_what_was_published_cannot_be_tested_on_again(tmp_path: Path, out: Path) -> None:

@@ -35,7 +35,7 @@ def test_replicates_equal_resampling_by_hand() -> None:
     rows, truth = some_attack(4, traces=60, classes=11, skill=0.3)
     order = canonical_order(rows, truth)
     rows, truth = rows[order], truth[order]
-    weights = module._resample(np.bincount(truth - 1), seed=3, replicates=25)
+    weights = module.resample(np.bincount(truth - 1), seed=3, replicates=25)
     fast = module._replicated_auc(rows, truth, weights)
     for weight, auc in zip(weights, fast, strict=True):
         drawn = np.repeat(np.arange(60), weight.astype(int))

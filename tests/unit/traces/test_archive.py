@@ -40,3 +40,26 @@ def test_limits_are_inclusive(tmp_path: Path) -> None:
     write_zip("zeros.csv", b"0" * 2001, tmp_path / "x")
     with pytest.raises(FileError, match="Unpacked size exceeds"):
         open_table(tmp_path / "x", "fuller", **LIMITS)
+
+
+CAPTURES = "Of captures, one for each trace, srs convert makes a defence."
+
+
+@pytest.mark.parametrize(
+    ("magic", "what", "hint"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "a PNG picture", ""),
+        (b"\xff\xd8\xff\xe0", "a JPEG picture", ""),
+        (b"GIF89a", "a GIF picture", ""),
+        (b"%PDF-1.7", "a PDF", ""),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file", ""),
+        (b"SQLite format 3\0", "an SQLite database", ""),
+        (b"\xd4\xc3\xb2\xa1", "a packet capture", CAPTURES),
+        (b"\x0a\x0d\x0d\x0a", "a packet capture", CAPTURES),
+    ],
+)
+def test_what_is_no_table_is_told_by_its_name(magic: bytes, what: str, hint: str) -> None:
+    with pytest.raises(FileError) as refused:
+        open_table(magic + b"\0" * 50, "defence.csv", **LIMITS)
+    said = f"This is {what}, not a table; a CSV (alone or as .zip, .gz, .zst) or a Parquet file is expected."
+    assert (refused.value.code, refused.value.sentence, refused.value.hint) == ("file.format", said, hint)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from srs.traces.report import QUOTED_MAX, Problem, Report, counted, grouped, listed, plural, quoted
+from srs.traces.report import QUOTED_MAX, Excerpt, Problem, Report, counted, grouped, listed, plural, quoted, visible
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,10 @@ def test_numbers_and_nouns() -> None:
     assert listed(range(1, 14), 3) == "1, 2, 3 and 10 more"
 
 
+def test_what_a_terminal_would_obey_becomes_visible() -> None:
+    assert visible("a \x1b[31m\u202e\u200b\ud800é") == "a \\x1b[31m\\u202e\\u200b\\ud800é"
+
+
 @pytest.mark.parametrize(
     ("problem", "text"),
     [
@@ -52,15 +56,22 @@ def test_a_problem_reads_as_a_sentence(problem: Problem, text: str) -> None:
 
 
 def test_a_report_survives_json() -> None:
-    report = Report(
-        (Problem("a.b", "One.", 3, "rep", 2, (4, 5), "Do."),), (Problem("c.d", "Two."),), (Problem("e.f", "Three."),)
-    )
+    excerpt = Excerpt(3, "1,", "x", ",0")
+    problem = Problem("a.b", "One.", 3, "rep", 2, (4, 5), "Do.", (excerpt,))
+    report = Report((problem,), (Problem("c.d", "Two."),), (Problem("e.f", "Three."),))
     assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
     assert report.to_json()["problems"][0] == {
         "code": "a.b", "message": "One.", "line": 3, "column": "rep", "more": 2, "places": [4, 5], "hint": "Do.",
+        "excerpts": [{"line": 3, "before": "1,", "marked": "x", "after": ",0"}],
     }  # fmt: skip
     assert not report.accepted
     assert Report().accepted
+
+
+def test_a_report_stored_without_excerpts_is_still_read() -> None:
+    stored = Report((Problem("a.b", "One.", 3),)).to_json()
+    del stored["problems"][0]["excerpts"]
+    assert Report.from_json(stored) == Report((Problem("a.b", "One.", 3),))
 
 
 def test_at_most_twenty_problems_are_kept() -> None:

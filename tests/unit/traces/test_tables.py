@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from srs.traces.archive import Opened
+from srs.traces.predictions import prediction_columns
 from srs.traces.report import Report
-from srs.traces.schema import defence_columns
+from srs.traces.schema import Columns, defence_columns
 from srs.traces.tables import read_table
 from traffic import HEADER, RULES, defence_csv
 
@@ -48,6 +49,35 @@ def test_columns_are_found_by_name() -> None:
 )
 def test_a_wrong_header_is_told_in_full(header: bytes, said: str) -> None:
     assert refused(header + b"\n1,0,576,0.5\n").endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("header", "asked", "said"),
+    [
+        (
+            b"team_id,capture_id,proba_class_1,proba_class_2",
+            COLUMNS,
+            "This looks like an attack (it has probabilities of classes): send it on the page Attack or Practice.",
+        ),
+        (
+            b"page,rep,direction_size,timestamp",
+            prediction_columns(RULES),
+            "This looks like a defence (it has a line for each packet): send it on the page Defence.",
+        ),
+        (
+            b"team_id,capture_id,direction_size,timestamp",
+            prediction_columns(RULES),
+            (
+                "This looks like the test set of a match, the traces to guess; an attack has one row for each of them, "
+                "with a probability for each class."
+            ),
+        ),
+    ],
+)
+def test_a_file_on_the_wrong_page_is_told_where_it_belongs(header: bytes, asked: Columns, said: str) -> None:
+    report = read_table(csv(header + b"\n1,0,1,0\n"), asked)
+    assert isinstance(report, Report)
+    assert [(problem.code, problem.sentence) for problem in report.problems] == [("table.other-kind", said)]
 
 
 def test_csv_and_parquet_are_the_same_table() -> None:

@@ -53,7 +53,6 @@ class Showing:
         self._season = Season(self._server.store, self._server.bell, self._say, dt.datetime.now(dt.UTC))
         people = self._season.prepare()
         if not headless:
-            self._season.write_examples(config.data / "examples")
             self._welcome(config, people)
         self._thread = Thread(target=self._play, daemon=True)
         self._thread.start()

@@ -13,16 +13,15 @@ import random
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from srs.errors import PhaseClosed
-from srs.lab import attacks, defences, example_attack
+from srs.lab import attacks, defences
 from srs.lab.simulate import simulate
 from srs.server.bell import Bell
 from srs.server.services import races, sign_in, standings, submissions, teams
@@ -31,6 +30,7 @@ from srs.server.store import clock
 from srs.server.store.engine import Session, Store
 from srs.server.store.jobs import ACCEPTED, PENDING
 from srs.server.store.matches import matches_of_attacker
+from srs.server.store.practice import practice_of
 from srs.server.store.races import Race, race_by_slug
 from srs.server.store.rounds import Round, round_by_number
 from srs.server.store.submissions import states_of_round, submissions_of_race
@@ -70,6 +70,11 @@ per_team = 3
 [limits]
 defences_per_day = 20
 attacks_per_day = 20
+
+[undefended]
+received_bytes = 494400
+sent_bytes = 27500
+duration_s = 11.2
 """
 
 
@@ -91,7 +96,8 @@ TEAMS: Final = (
     Player("Tamaraw Trail", ("Ines",), defences.tamaraw, "neighbours"),
     Player("Quiet Maps", ("Jun", "Kaja"), partial(defences.front, sent_most=40, received_most=160), "forest"),
 )
-FAULTY_TEAM: Final = 3
+PRACTISING: Final = (0, 2)
+FAULTY_TEAM: Final = 1
 LATE_TEAM: Final = 5
 LATE_BY: Final = dt.timedelta(seconds=42)
 
@@ -128,13 +134,6 @@ class Season:
             race = race_by_slug(session, SLUG)
             rounds = [_round_result(session, race, number) for number in (1, 2)]
             return {"race": race.slug, "rounds": rounds}
-
-    def write_examples(self, folder: Path) -> None:
-        """A defence that passes and an attack that runs, for visitors."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "example_defence.csv.zip").write_bytes(_zipped(_capture(TEAMS[1], len(TEAMS), 3)))
-        source = Path(example_attack.__file__).read_text(encoding="utf-8")
-        (folder / "example_attack.py").write_text(source, encoding="utf-8")
 
     def _rules(self) -> str:
         text = RULES.format(cells=CELLS, repetitions=REPETITIONS, test=3 * CELLS)
@@ -180,6 +179,9 @@ class Season:
 
     def _attack(self, number: int) -> None:
         opens_at, closes_at = self._times(number).attack_opens_at, self._times(number).attack_closes_at
+        if number == 1:
+            self._set_clock(opens_at + dt.timedelta(hours=1))
+            self._practise()
         for index, player in enumerate(TEAMS):
             self._set_clock(opens_at + (index + 1) * dt.timedelta(hours=5))
             predictions = self._predict(index, player.attack, number)
@@ -188,18 +190,29 @@ class Season:
         self._set_clock(closes_at + dt.timedelta(seconds=submissions.GRACE_S + 1))
         self._say(f"Round {number} is over.")
 
+    def _practise(self) -> None:
+        """Two teams try their classifiers on the house; nobody waits for the verdicts."""
+        self._wait(lambda session: practice_of(session, race_by_slug(session, SLUG).id) is not None)
+        with self._store.read() as session:
+            practice = practice_of(session, race_by_slug(session, SLUG).id)
+            files = practice.files if practice else {}
+        for index in PRACTISING:
+            kind = TEAMS[index].attack
+            self._send(index, "practice", _zipped(self._guess(files, kind)), f"practice_{kind}.csv.zip")
+
     def _predict(self, index: int, kind: str, number: int) -> pl.DataFrame:
-        """What a team does at home with its bundles: learn from each training set, guess each test set."""
+        """What a team does at home with its bundles."""
         with self._store.read() as session:
             race = race_by_slug(session, SLUG)
             team = team_of(session, race.id, self._captains[index].user_id)
             matches = matches_of_attacker(session, self._round(session, number).id, team.id if team else 0)
             bundles = [match.files or {} for match in matches]
-        guesses = []
-        for files in bundles:
-            train, test = (self._download(files[name]["sha256"]) for name in ("train.csv.zip", "test.csv.zip"))
-            guesses.append(attacks.predict(train, test, kind, seed=SEED, classes=CELLS))
-        return pl.concat(guesses)
+        return pl.concat([self._guess(files, kind) for files in bundles])
+
+    def _guess(self, files: Mapping[str, Any], kind: str) -> pl.DataFrame:
+        """Learn from the training set of one match, guess its test set."""
+        train, test = (self._download(files[name]["sha256"]) for name in ("train.csv.zip", "test.csv.zip"))
+        return attacks.predict(train, test, kind, seed=SEED, classes=CELLS)
 
     def _download(self, sha256: str) -> pl.DataFrame:
         with zipfile.ZipFile(self._store.blobs.path(sha256)) as archive:

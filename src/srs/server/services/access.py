@@ -19,6 +19,8 @@ class Person:
     email: str
     name: str
     is_staff: bool
+    sees_as: Team | None = None
+    """The team as whose member one of the staff looks at its race; nothing can be done meanwhile."""
 
 
 OPERATOR = Person(user_id=0, email="", name="operator", is_staff=True)
@@ -29,6 +31,8 @@ def relation(session: Session, person: Person | None, race: Race | None, owner: 
     """How a person stands to a race, and to the team that owns what is asked for (``owner``)."""
     if person is None:
         return Relation.STRANGER
+    if person.sees_as is not None and race is not None and person.sees_as.race_id == race.id:
+        return _in_team(person.sees_as, owner)
     if person.is_staff:
         return Relation.STAFF
     if race is None:
@@ -39,6 +43,10 @@ def relation(session: Session, person: Person | None, race: Race | None, owner: 
     team = team_of(session, race.id, person.user_id)
     if team is None:
         return Relation.MEMBER
+    return _in_team(team, owner)
+
+
+def _in_team(team: Team, owner: Team | None) -> Relation:
     return Relation.TEAMMATE if owner is None or owner.id == team.id else Relation.OTHER_TEAM
 
 
@@ -58,8 +66,7 @@ def require(
         return
     if owner is not None:
         raise NotFound("page.unknown", "There is nothing here for you.")
-    raise AccessDenied(
-        "access.denied",
-        "This is not open to you.",
-        hint="Sign in." if person is None else "If you think it should be, ask the staff of the race.",
-    )
+    hint = "Sign in." if person is None else "If you think it should be, ask the staff of the race."
+    if person is not None and person.sees_as is not None:
+        hint = "You see this race as a team does. End that, and the pages of the staff are there again."
+    raise AccessDenied("access.denied", "This is not open to you.", hint=hint)

@@ -1,4 +1,4 @@
-"""What a worker needs to judge a submission or to prepare a bundle, and what becomes of the outcome.
+"""What a worker needs to judge a submission or to prepare a match's files, and what becomes of the outcome.
 
 The worker's child sees paths and rules only. Files that it made are stored before the transaction that refers
 to them; a result that comes too late leaves orphans, which the storage sweep removes.
@@ -6,6 +6,7 @@ to them; a result that comes too late leaves orphans, which the storage sweep re
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +15,22 @@ from typing import Any
 from srs.game.capture_ids import capture_ids
 from srs.judging.attack import AttackVerdict
 from srs.judging.bundle import Bundle
+from srs.judging.curves import write_curves
 from srs.judging.defence import Verdict
-from srs.judging.task import AttackTask, BundleTask, DefenceTask, MatchLabels, Task
+from srs.judging.task import AttackTask, BundleTask, DefenceTask, HouseTask, MatchLabels, Task
+from srs.lab.house import VERSION, House
 from srs.scoring.schemes import scheme
 from srs.server.services.jobs import Claim, finish
 from srs.server.store.blobs import Blob
-from srs.server.store.engine import Session, Store
-from srs.server.store.jobs import ACCEPTED, BUNDLE, REJECTED, Job
+from srs.server.store.engine import Session, Store, database_now
+from srs.server.store.jobs import ACCEPTED, BUNDLE, HOUSE, PRACTICE, REJECTED, Job
 from srs.server.store.matches import Match, matches_of_attacker
+from srs.server.store.practice import Practice, PracticeScore, practice_of
 from srs.server.store.races import Race
 from srs.server.store.scores import AttackScore, DefenceScore, defence_score_of, published_before
 from srs.server.store.submissions import DEFENCE, Submission
 from srs.traces.report import Problem, Report
+from srs.traces.schema import HOUSE_TEAM
 
 
 def load_task(store: Store, claim: Claim) -> Task:
@@ -35,10 +40,18 @@ def load_task(store: Store, claim: Claim) -> Task:
         race = session.get_one(Race, job.race_id)
         if job.kind == BUNDLE:
             return _bundle_task(store, session, race, _match(job))
+        if job.kind == HOUSE:
+            return _house_task(race)
         submission = _submission(job)
         if job.kind == DEFENCE:
             return _defence_task(store, session, race, submission)
-        return _attack_task(store, session, race, submission)
+        labels = _practice_labels if job.kind == PRACTICE else _match_labels
+        return AttackTask(
+            path=store.blobs.path(submission.sha256),
+            name=submission.file_name,
+            rules=race.rules,
+            matches=labels(store, session, submission),
+        )
 
 
 def _submission(job: Job) -> Submission:
@@ -62,18 +75,30 @@ def _defence_task(store: Store, session: Session, race: Race, submission: Submis
     )
 
 
-def _attack_task(store: Store, session: Session, race: Race, submission: Submission) -> AttackTask:
+def _match_labels(store: Store, session: Session, submission: Submission) -> list[MatchLabels]:
     matches = matches_of_attacker(session, submission.round_id, submission.team_id)
-    return AttackTask(
-        path=store.blobs.path(submission.sha256),
-        name=submission.file_name,
-        rules=race.rules,
-        matches=[
-            MatchLabels(team_id=match.defender.number, labels=store.blobs.path(match.labels_sha256))
-            for match in matches
-            if match.labels_sha256  # void matches, too: a file must not lose its verdict to them
-        ],
+    return [
+        MatchLabels(team_id=match.defender.number, labels=store.blobs.path(match.labels_sha256))
+        for match in matches
+        if match.labels_sha256  # void matches, too: a file must not lose its verdict to them
+    ]
+
+
+def _practice_labels(store: Store, session: Session, submission: Submission) -> list[MatchLabels]:
+    practice = practice_of(session, submission.race_id)
+    assert practice is not None, "who practises has something to practise on"  # noqa: S101
+    return [MatchLabels(team_id=HOUSE_TEAM, labels=store.blobs.path(practice.labels_sha256))]
+
+
+def _house_task(race: Race) -> HouseTask:
+    """The same whenever it is asked for. Its secrets are its own: who has seen through it knows no more of the race."""
+    key, capture_key = (
+        hashlib.blake2b(of, key=race.capture_key, person=b"srs.house", digest_size=32).digest()
+        for of in (b"traffic", b"captures")
     )
+    rules = race.rules
+    ids = capture_ids(capture_key, 0, rules.split.test_traces).tolist()
+    return HouseTask(rules=rules, race=race.slug, key=key, capture_ids=ids)
 
 
 def _bundle_task(store: Store, session: Session, race: Race, match: Match) -> BundleTask:
@@ -101,7 +126,7 @@ def finish_defence(store: Store, claim: Claim, verdict: Verdict, folder: Path) -
     """Publish the verdict on a defence; ``False`` if it came too late."""
     if not verdict.accepted:
         return finish(store, claim, REJECTED, _for_the_team(verdict.report), _nothing_more)
-    blobs = _adopt(store, folder, [*verdict.files.values(), verdict.pool, verdict.published])
+    blobs = _adopt(store, folder, [*verdict.files.values(), verdict.pool, verdict.published, verdict.profile])
 
     def write(session: Session, job: Job) -> None:
         submission = _submission(job)
@@ -120,6 +145,7 @@ def finish_defence(store: Store, claim: Claim, verdict: Verdict, folder: Path) -
                 files=_file_table({name: blobs[path] for name, path in verdict.files.items()}),
                 pool_sha256=blobs[verdict.pool].sha256,
                 published_sha256=blobs[verdict.published].sha256,
+                profile_sha256=blobs[verdict.profile].sha256,
             )
         )
 
@@ -130,6 +156,8 @@ def finish_attack(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
     """Publish the verdict on an attack, one score for each match in it; ``False`` if it came too late."""
     if not verdict.accepted:
         return finish(store, claim, REJECTED, _for_the_team(verdict.report), _nothing_more)
+
+    curves = {number: store.blobs.put(write_curves(scores.curves)) for number, scores in verdict.matches.items()}
 
     def write(session: Session, job: Job) -> None:
         submission = _submission(job)
@@ -145,10 +173,52 @@ def finish_attack(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
                     version=scheme(rules.scoring.scheme).version,
                     public=scores.public,
                     final=scores.final,
+                    curves_sha256=curves[number].sha256,
                 )
             )
 
     return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
+
+
+def finish_practice(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
+    """Publish the verdict on a practice attack, every metric of it; ``False`` if it came too late."""
+    if not verdict.accepted:
+        return finish(store, claim, REJECTED, _for_the_team(verdict.report), _nothing_more)
+    scores = verdict.matches[HOUSE_TEAM]
+    curves = store.blobs.put(write_curves(scores.curves))
+
+    def write(session: Session, job: Job) -> None:
+        session.add(
+            PracticeScore(
+                job_id=job.id,
+                submission_id=_submission(job).id,
+                version=scheme(session.get_one(Race, job.race_id).rules.scoring.scheme).version,
+                metrics=scores.final,
+                curves_sha256=curves.sha256,
+            )
+        )
+
+    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
+
+
+def finish_house(store: Store, claim: Claim, house: House, folder: Path) -> bool:
+    """Open the practice match of a race; ``False`` if it came too late."""
+    blobs = _adopt(store, folder, [*house.files.values(), house.labels])
+
+    def write(session: Session, job: Job) -> None:
+        session.add(
+            Practice(
+                race_id=job.race_id,
+                version=VERSION,
+                files=_file_table({name: blobs[path] for name, path in house.files.items()}),
+                labels_sha256=blobs[house.labels].sha256,
+                utility=house.utility,
+                baseline=house.baseline,
+                made_at=database_now(session),
+            )
+        )
+
+    return finish(store, claim, ACCEPTED, None, write)
 
 
 def finish_bundle(store: Store, claim: Claim, bundle: Bundle, folder: Path) -> bool:

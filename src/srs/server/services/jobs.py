@@ -14,6 +14,7 @@ from typing import Any
 from srs.errors import NotFound, StateError
 from srs.game.access import Action
 from srs.server.bell import Bell
+from srs.server.services import news
 from srs.server.services.access import Person, require
 from srs.server.services.wording import storable
 from srs.server.store import clock, events, jobs
@@ -59,6 +60,12 @@ def extend_lease(store: Store, claim: Claim, lease_s: float) -> bool:
         return jobs.extend(session, claim.job_id, claim.attempt, lease_until)
 
 
+def report_step(store: Store, claim: Claim, step: str) -> None:
+    """Let whoever waits see how far my attempt is; nothing happens when it is no longer mine."""
+    with store.work() as session:
+        jobs.report_step(session, claim.job_id, claim.attempt, step)
+
+
 def finish(
     store: Store, claim: Claim, state: str, report: dict[str, Any] | None, write: Callable[[Session, Job], None]
 ) -> bool:
@@ -69,7 +76,9 @@ def finish(
         if not jobs.finish(session, claim.job_id, claim.attempt, values):
             _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": state})
             return False
-        write(session, session.get_one(Job, claim.job_id, populate_existing=True))
+        job = session.get_one(Job, claim.job_id, populate_existing=True)
+        write(session, job)
+        news.about_verdict(session, job)
         return True
 
 
@@ -94,10 +103,12 @@ def sweep(store: Store, bell: Bell, crashes_max: int) -> list[int]:
     """Find every job that waits, whatever the broker remembers: park what crashed too often, ring for the rest."""
     with store.work() as session:
         moment = database_now(session)
-        for job in jobs.exhausted(session, moment, crashes_max):
+        parked = jobs.exhausted(session, moment, crashes_max)
+        for job in parked:
             job.state, job.lease_until = jobs.PARKED, None
             detail = {"crashes": job.crashes, "trouble": job.trouble[-500:]}
             _log(session, "job.parked", job.id, race_id=job.race_id, detail=detail)
+        news.about_parked(session, parked)
         waiting = list(jobs.due(session, moment, SWEPT_AT_ONCE))
     bell.ring(waiting)
     return waiting

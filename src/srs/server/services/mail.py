@@ -7,6 +7,7 @@ import logging
 import smtplib
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -23,7 +24,17 @@ LEASE_S = 120.0
 """How long one sender may take; after it another one tries."""
 PAUSE_MIN_S, PAUSE_MAX_S = 30.0, 3600.0
 SMTP_TIMEOUT_S = 20.0
+ROUND_S = 10.0
+"""After this many seconds the rest of the mail waits for the next sweep, so that much of it holds up nothing else."""
 PORTS = {"smtp": 587, "smtps": 465}
+
+UNSUBSCRIBE = "List-Unsubscribe"
+CHOICES_PATH = "/notices/choices"
+ECHO = (
+    "{body}\n\n{url}\n\n-- \n"
+    "You get this mail because you take part in a race. Choose what is mailed to you:\n{choices_url}\n"
+)
+"""The mail of a notice."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +47,8 @@ def send_due_mail(store: Store, config: Config, deliver: Deliver) -> int:
     A mail is claimed before it is sent, so that two senders do not both send it. A failure puts it off (30 s, twice as
     long each time, at most an hour) and ends this round: the next mail would meet the same server.
     """
-    sent = 0
-    while True:
+    sent, end_s = 0, time.monotonic() + ROUND_S
+    while time.monotonic() < end_s:
         with store.work() as session:
             mail = claim_mail(session, _moment(session), LEASE_S)
         if mail is None:
@@ -49,6 +60,7 @@ def send_due_mail(store: Store, config: Config, deliver: Deliver) -> int:
             return sent
         _mark_sent(store, mail)
         sent += 1
+    return sent
 
 
 def deliverer(config: Config) -> Deliver:
@@ -69,7 +81,12 @@ def _message(mail: OutboxMail, config: Config) -> EmailMessage:
     message["Date"] = format_datetime(mail.created_at)
     message["Message-ID"] = make_msgid(domain=urlsplit(config.base_url).hostname)
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.body)
+    if mail.notice_path is None:
+        message.set_content(mail.body)
+    else:
+        url, choices_url = config.base_url + mail.notice_path, config.base_url + CHOICES_PATH
+        message[UNSUBSCRIBE] = f"<{choices_url}>"
+        message.set_content(ECHO.format(body=mail.body, url=url, choices_url=choices_url))
     return message
 
 
@@ -113,6 +130,9 @@ def _smtp_deliverer(url: str) -> Deliver:
 
 
 def _print(message: EmailMessage) -> None:
+    """Without a server nobody waits for the echo of a notice, which is in the page; links to confirm are waited for."""
+    if UNSUBSCRIBE in message:
+        return
     body = message.get_content()
     sys.stderr.write(f"--- mail to {message['To']}: {message['Subject']}\n{body}---\n")
     sys.stderr.flush()

@@ -10,6 +10,7 @@ from srs.errors import AccessDenied, InputError, NotFound, StateError
 from srs.game.access import Action
 from srs.game.draw import commit
 from srs.game.race import RaceRules, dump_rules, read_rules
+from srs.server.services import news
 from srs.server.services.access import Person, require
 from srs.server.store import clock, events
 from srs.server.store.engine import Session, Store
@@ -92,6 +93,8 @@ def join(store: Store, person: Person, slug: str, code: str = "") -> bool:
         moment = clock.now(session)
         approved_at = None if race.rules.joining.how == "approval" else moment
         session.add(Participation(race_id=race.id, user_id=person.user_id, joined_at=moment, approved_at=approved_at))
+        if approved_at is None:
+            news.about_request(session, race, person.name)
         return approved_at is not None
 
 
@@ -135,6 +138,7 @@ def approve(store: Store, person: Person, slug: str, user_id: int) -> None:
             raise StateError("join.done", "This person is in the race already.")
         asked.approved_at = clock.now(session)
         _log(session, "join.approved", race, person, detail={"user_id": user_id})
+        news.about_approval(session, race, user_id)
 
 
 def _log(session: Session, action: str, race: Race, person: Person, detail: dict[str, object] | None = None) -> None:

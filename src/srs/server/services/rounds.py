@@ -17,8 +17,10 @@ from srs.game.access import Action
 from srs.game.draw import Pair, draw
 from srs.game.phases import attack_window
 from srs.server.bell import Bell
+from srs.server.services import news
 from srs.server.services.access import Person, require
 from srs.server.services.submissions import GRACE_S
+from srs.server.services.wording import boundary_in_words, moment_in_words
 from srs.server.store import clock, events
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import BUNDLE, PARKED, PENDING, Job
@@ -89,6 +91,8 @@ def _draw(store: Store, round_id: int) -> list[int]:
         due.published_at = None if jobs else moment
         detail = {"attackers": sorted(teams), "defenders": sorted(drawn), "seed": due.draw_seed.hex()}
         events.log(session, "round.drawn", f"round {due.number}", moment, race_id=race.id, detail=detail)
+        if not jobs:
+            news.about_draw(session, race, due)
         return [job.id for job in jobs]
 
 
@@ -148,28 +152,32 @@ def _publish(store: Store, round_id: int) -> list[int]:
         if drawn.published_at is None and not has_unprepared(session, drawn.id):
             drawn.published_at = clock.now(session)
             events.log(session, "round.published", f"round {drawn.number}", drawn.published_at, race_id=drawn.race_id)
+            news.about_draw(session, session.get_one(Race, drawn.race_id), drawn)
     return []
 
 
 def move_boundary(
     store: Store, person: Person, slug: str, round_number: int, boundary: str, at: dt.datetime, reason: str
-) -> None:
+) -> dt.datetime:
     """Move one boundary of a round. Only into the future, never across another one, and with a reason.
 
-    ``at`` is the moment that people shall see: the end of an attack phase that opened late is its real end.
+    ``at`` is the moment that people shall see: the end of an attack phase that opened late is its real end. Returns
+    the moment that it had before.
     """
-    if boundary not in BOUNDARIES:
-        raise InputError("round.boundary", f"{boundary[:60]!r} is not a boundary; there are {', '.join(BOUNDARIES)}.")
-    if not reason.strip():
-        raise InputError("round.reason", "Say why: the reason is kept in the audit log.")
     with store.work() as session:
         race = race_by_slug(session, slug, lock=True)
         require(session, person, race, Action.MOVE_BOUNDARY)
+        if boundary not in BOUNDARIES:
+            known = ", ".join(BOUNDARIES)
+            raise InputError("round.boundary", f"{boundary[:60]!r} is not a boundary; there are {known}.")
+        if not reason.strip():
+            raise InputError("round.reason", "Say why: the reason is kept in the audit log.")
         moved = round_by_number(session, race.id, round_number, lock=True)
         before = in_effect(moved, boundary)
-        _refuse_past(moved, boundary, before, at, clock.now(session))
+        zone = race.rules.timezone
+        _refuse_past(moved, boundary, at, clock.now(session), zone)
         setattr(moved, boundary, getattr(moved, boundary) + (at - before))
-        _refuse_disorder(rounds_of(session, race.id))
+        _refuse_disorder(rounds_of(session, race.id), zone)
         events.log(
             session,
             "round.moved",
@@ -180,6 +188,8 @@ def move_boundary(
             reason=reason.strip()[:500],
             detail={"boundary": boundary, "from": before.isoformat(), "to": at.isoformat()},
         )
+        news.about_moved_boundary(session, race, moved, boundary, before, at)
+        return before
 
 
 def in_effect(of_round: Round, boundary: str) -> dt.datetime:
@@ -190,24 +200,34 @@ def in_effect(of_round: Round, boundary: str) -> dt.datetime:
     return moved.get(boundary, planned)
 
 
-def _refuse_past(moved: Round, boundary: str, before: dt.datetime, at: dt.datetime, moment: dt.datetime) -> None:
+def is_movable(of_round: Round, boundary: str, moment: dt.datetime) -> bool:
+    """Whether a boundary may be moved at ``moment``: it is ahead, or it is the end before a draw that is not made."""
+    return in_effect(of_round, boundary) > moment or (boundary == "defence_closes_at" and of_round.drawn_at is None)
+
+
+def _refuse_past(moved: Round, boundary: str, at: dt.datetime, moment: dt.datetime, zone: str) -> None:
+    before = in_effect(moved, boundary)
+    what, since = boundary_in_words(boundary, moved.number).capitalize(), moment_in_words(before, zone)
     if at <= moment:
-        raise InputError("round.past", f"{at:%Y-%m-%d %H:%M} UTC has passed; choose a moment in the future.")
-    if before <= moment and not (boundary == "defence_closes_at" and moved.drawn_at is None):
-        raise StateError(
-            "round.boundary-passed", f"This boundary passed at {before:%Y-%m-%d %H:%M} UTC and cannot be moved now."
-        )
+        raise InputError("round.past", f"{moment_in_words(at, zone)} has passed; choose a moment in the future.")
+    if not is_movable(moved, boundary, moment):
+        raise StateError("round.boundary-passed", f"{what} passed at {since}; move one that is still ahead.")
+    if at == before.replace(microsecond=0):
+        raise InputError("round.moment", f"{what} is at {since} already; choose another time.")
 
 
-def _refuse_disorder(rounds: list[Round]) -> None:
+def _refuse_disorder(rounds: list[Round], zone: str) -> None:
     moments = [(getattr(one, name), one.number, name) for one in rounds for name in BOUNDARIES]
     for (earlier, first, first_name), (later, second, second_name) in pairwise(moments):
         touches = first_name.endswith("closes_at") and earlier == later
         if not (earlier < later or touches):
+            (phase, verb, _at), (phase_before, verb_before, _at) = second_name.split("_"), first_name.split("_")
+            order = "before" if later < earlier else "at the moment when"
             raise InputError(
                 "round.order",
-                f"{second_name} of round {second} ({later:%Y-%m-%d %H:%M} UTC) would come before "
-                f"{first_name} of round {first} ({earlier:%Y-%m-%d %H:%M} UTC).",
+                f"The {phase} phase of round {second} would {verb.removesuffix('s')} ({moment_in_words(later, zone)}) "
+                f"{order} the {phase_before} phase of round {first} {verb_before} ({moment_in_words(earlier, zone)}). "
+                "Choose another time, or move the other one first.",
             )
 
 

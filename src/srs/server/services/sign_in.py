@@ -7,6 +7,7 @@ import hashlib
 import secrets
 
 from srs.errors import InputError, NotFound
+from srs.server.store import clock
 from srs.server.store.accounts import SignInLink, User, sign_in_link, staff_role, user_by_email
 from srs.server.store.engine import Store, database_now
 
@@ -60,4 +61,5 @@ def use_sign_in_link(store: Store, token: str) -> int:
                 "sign-in.link", "This sign-in link has been used or has expired.", hint="Sign in with your password."
             )
         link.used_at = moment
+        link.user.signed_in_at = clock.now(session)
         return link.user_id

@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from srs.game.phases import Phase, attack_window, phase_at
+from srs.game.race import RaceRules
 from srs.game.standings import Entry, combine_rounds, rank
 from srs.judging.attack import public_feedback
-from srs.scoring.schemes import Scheme, scheme
+from srs.scoring.schemes import scheme
 from srs.server.services.rounds import GRACE, PARKED_HOLDS
 from srs.server.store import clock
 from srs.server.store.engine import Session
 from srs.server.store.jobs import PARKED, PENDING
-from srs.server.store.matches import Match, matches_of_round
 from srs.server.store.races import Race
+from srs.server.store.results import (
+    AttackResult,
+    DefenceResult,
+    attack_results,
+    attack_states,
+    attackers,
+    defence_results,
+)
 from srs.server.store.rounds import Round, rounds_of
-from srs.server.store.scores import AttackScore, latest_attacks, latest_defences
-from srs.server.store.submissions import ATTACK, states_of_round
 from srs.server.store.teams import Team, teams_of_race
 
 
 @dataclass(frozen=True)
 class MatchResult:
-    """One match as its attacker stands in it; ``auc`` and ``accuracy`` are ``None`` without an attack."""
+    """One match as its attacker stands in it; ``auc`` and ``accuracy`` are ``None`` without an attack.
 
-    match: Match
+    ``score_id`` leads to every metric: ``None`` without an attack and until the round is final.
+    """
+
+    attacker: Team
+    defender: Team
     auc: float | None
     accuracy: float | None
+    score_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One row of a ranking. ``total`` is ``None`` without an accepted defence; such teams share the last rank."""
+    """One row of a ranking. ``total`` is ``None`` without an accepted defence; such teams share the last rank.
+
+    ``metrics`` are the utility metrics of the defence that counts.
+    """
 
     rank: int
     team: Team
@@ -40,6 +55,20 @@ class Standing:
     attack: float | None
     total: float | None
     matches: tuple[MatchResult, ...] = ()
+    metrics: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class RoundStandings:
+    """The ranking of one round: provisional by the public part of the test sets, final by the rest of them."""
+
+    of_round: Round
+    is_final: bool
+    rows: tuple[Standing, ...]
+
+    def of(self, team: Team) -> Standing | None:
+        """The row of a team, if it is in the ranking."""
+        return next((row for row in self.rows if row.team.id == team.id), None)
 
 
 def is_final(session: Session, of_round: Round, moment: dt.datetime) -> bool:
@@ -47,73 +76,127 @@ def is_final(session: Session, of_round: Round, moment: dt.datetime) -> bool:
 
     A parked one is waited for as long as before a draw.
     """
-    if phase_at(of_round.times(), moment) is not Phase.CLOSED:
-        return False
-    if moment < attack_window(of_round.times())[1] + GRACE:
-        return False
-    states = states_of_round(session, of_round.id, ATTACK)
-    if states.keys() & set(PENDING):
+    return of_round.id in _final_rounds(session, [of_round], moment)
+
+
+def _final_rounds(session: Session, rounds: Iterable[Round], moment: dt.datetime) -> set[int]:
+    closed = [one for one in rounds if _is_past(one, moment)]
+    states = attack_states(session, closed) if closed else {}
+    return {one.id for one in closed if _verdicts_are_in(one, states.get(one.id, set()), moment)}
+
+
+def _is_past(of_round: Round, moment: dt.datetime) -> bool:
+    times = of_round.times()
+    return phase_at(times, moment) is Phase.CLOSED and moment >= attack_window(times)[1] + GRACE
+
+
+def _verdicts_are_in(of_round: Round, states: set[str], moment: dt.datetime) -> bool:
+    if states & set(PENDING):
         return False
     return PARKED not in states or moment >= attack_window(of_round.times())[1] + PARKED_HOLDS
 
 
+def standings_of(session: Session, race: Race, rounds: Sequence[Round], moment: dt.datetime) -> list[RoundStandings]:
+    """The rankings of several rounds of a race, in as many queries as that of one."""
+    teams = {team.id: team for team in teams_of_race(session, race.id)}
+    final = _final_rounds(session, rounds, moment)
+    drawn = attackers(session, rounds)
+    defences: dict[int, dict[int, DefenceResult]] = {}
+    for defence in defence_results(session, rounds):
+        defences.setdefault(defence.round_id, {})[defence.team_id] = defence
+    attacks: dict[int, list[AttackResult]] = {}
+    for attack in attack_results(session, rounds):
+        attacks.setdefault(attack.round_id, []).append(attack)
+    found = []
+    for one in rounds:
+        own = defences.get(one.id, {})
+        playing = _playing(one, teams.values(), drawn.get(one.id, set()) | own.keys())
+        results = _results(attacks.get(one.id, []), teams, final=one.id in final)
+        found.append(RoundStandings(one, one.id in final, _ranking(race.rules, playing, own, results)))
+    return found
+
+
+def _playing(of_round: Round, teams: Iterable[Team], drawn: Collection[int]) -> list[Team]:
+    """The teams of a round: until its draw whoever would be in it, then for good whoever was in it.
+
+    Every team in a draw has a match, or is the only one that defends; where nobody defends, all there were stay without
+    a total. Who comes or goes later changes no ranking; an exclusion does, for it makes matches void.
+    """
+    allowed = [team for team in teams if team.excluded_at is None]
+    if of_round.drawn_at is None:
+        return [team for team in allowed if team.members]
+    if not drawn:
+        return [team for team in allowed if team.created_at <= of_round.drawn_at]
+    return [team for team in allowed if team.id in drawn]
+
+
 def round_standings(session: Session, race: Race, of_round: Round) -> list[Standing]:
-    """The ranking of one round: provisional by the public part of the test sets, final by the rest of them."""
-    final = is_final(session, of_round, clock.now(session))
-    by = scheme(race.rules.scoring.scheme)
-    defences = latest_defences(session, of_round)
-    results = _results(session, of_round, final=final)
+    """The ranking of one round now."""
+    return list(standings_of(session, race, [of_round], clock.now(session))[0].rows)
+
+
+def _ranking(
+    rules: RaceRules,
+    teams: Iterable[Team],
+    defences: Mapping[int, DefenceResult],
+    results: Mapping[int, list[MatchResult]],
+) -> tuple[Standing, ...]:
+    by = scheme(rules.scoring.scheme)
     rows = {}
-    for team in teams_of_race(session, race.id):
-        if team.excluded_at is None and team.members:
-            own = tuple(results.get(team.id, ()))
-            utility = defences[team.id].utility if team.id in defences else None
-            rows[team.number] = _unranked(by, team, utility, own)
+    for team in teams:
+        own, defence = tuple(results.get(team.id, ())), defences.get(team.id)
+        utility = defence.utility if defence else None
+        attack = by.attack([result.auc for result in own])
+        total = by.total(utility, attack)
+        rows[team.number] = Standing(0, team, utility, attack, total, own, defence.metrics if defence else None)
     return _ranked(rows)
 
 
-def _unranked(by: Scheme, team: Team, utility: float | None, results: tuple[MatchResult, ...]) -> Standing:
-    attack = by.attack([result.auc for result in results])
-    return Standing(0, team, utility, attack, by.total(utility, attack), results)
-
-
-def _ranked(rows: dict[int, Standing]) -> list[Standing]:
+def _ranked(rows: Mapping[int, Standing]) -> tuple[Standing, ...]:
     entries = [Entry(number, row.total) for number, row in rows.items()]
-    return [_with_rank(rows[ranked.team], ranked.rank) for ranked in rank(entries)]
+    return tuple(replace(rows[ranked.team], rank=ranked.rank) for ranked in rank(entries))
 
 
-def _with_rank(row: Standing, place: int) -> Standing:
-    return Standing(place, row.team, row.utility, row.attack, row.total, row.matches)
-
-
-def _results(session: Session, of_round: Round, *, final: bool) -> dict[int, list[MatchResult]]:
-    attacks = latest_attacks(session, of_round.id)
+def _results(
+    attacks: Iterable[AttackResult], teams: Mapping[int, Team], *, final: bool
+) -> dict[int, list[MatchResult]]:
     results: dict[int, list[MatchResult]] = {}
-    for match in matches_of_round(session, of_round.id):
-        if match.void_at is None:
-            result = _result(match, attacks.get(match.id), final=final)
-            results.setdefault(match.attacker_id, []).append(result)
+    for attack in attacks:
+        attacker, defender = teams[attack.attacker_id], teams[attack.defender_id]
+        if attack.public is None:
+            result = MatchResult(attacker, defender, None, None)
+        elif final:
+            result = MatchResult(attacker, defender, attack.auc, attack.accuracy, attack.score_id)
+        else:
+            shown = public_feedback(attack.public)
+            result = MatchResult(attacker, defender, shown["auc"], shown["accuracy"])
+        results.setdefault(attack.attacker_id, []).append(result)
     return results
-
-
-def _result(match: Match, score: AttackScore | None, *, final: bool) -> MatchResult:
-    if score is None:
-        return MatchResult(match, None, None)
-    if final:
-        return MatchResult(match, score.final["auc"], score.final["accuracy"])
-    return MatchResult(match, **public_feedback(score.public))
 
 
 def race_standings(session: Session, race: Race) -> list[Standing]:
     """The overall ranking of a race over its final rounds, as ``scoring.over_rounds`` says; empty for "none"."""
-    how = race.rules.scoring.over_rounds
-    moment = clock.now(session)
-    over = [one for one in rounds_of(session, race.id) if is_final(session, one, moment)]
-    if how == "none" or not over:
+    if race.rules.scoring.over_rounds == "none":
         return []
-    by_round = [{row.team.number: row for row in round_standings(session, race, one)} for one in over]
+    moment = clock.now(session)
+    final = _final_rounds(session, rounds := rounds_of(session, race.id), moment)
+    over = [one for one in rounds if one.id in final]
+    return overall_standings(race.rules, standings_of(session, race, over, moment)) if over else []
+
+
+def overall_standings(rules: RaceRules, by_round: Iterable[RoundStandings]) -> list[Standing]:
+    """The overall ranking from those of the rounds, in order, of every team that was in one of them.
+
+    Provisional rounds do not count. A round that a team was not in counts as one without a total.
+    """
+    how = rules.scoring.over_rounds
+    over = [{row.team.number: row for row in one.rows} for one in by_round if one.is_final]
+    if how == "none":
+        return []
     rows = {}
-    for number, last in by_round[-1].items():
-        totals = [rows_of_round[number].total for rows_of_round in by_round if number in rows_of_round]
-        rows[number] = Standing(0, last.team, last.utility, last.attack, combine_rounds(totals, how))
-    return _ranked(rows)
+    for number, newest in {number: row for one in over for number, row in one.items()}.items():
+        own = [one.get(number) for one in over]
+        totals, last = [row.total if row else None for row in own], own[-1]
+        utility, attack = (last.utility, last.attack) if last else (None, None)
+        rows[number] = Standing(0, newest.team, utility, attack, combine_rounds(totals, how))
+    return list(_ranked(rows))

@@ -136,14 +136,12 @@ def restore(config: Config, path: Path) -> Contents:
         migrate(config)
         store = Store(config)
         try:
+            with store.read() as session:
+                _must_be_empty(session)
+            # Before the transaction: no row names a blob yet, so what a broken backup leaves is swept.
+            blobs = _restore_blobs(store, archive)
             with store.work() as session:
-                if not is_empty(session):
-                    raise StateError(
-                        "restore.not-empty",
-                        "This installation has data already; nothing was changed.",
-                        hint="Restore into an empty SRS_DATA folder and an empty database.",
-                    )
-                blobs = _restore_blobs(store, archive)
+                _must_be_empty(session)
                 rows = _restore_tables(session, archive, manifest)
                 missing = sorted(referenced_blobs(session) - blobs)
                 if missing:
@@ -152,6 +150,15 @@ def restore(config: Config, path: Path) -> Contents:
         finally:
             store.close()
     return Contents(rows, len(blobs), path.stat().st_size)
+
+
+def _must_be_empty(session: Session) -> None:
+    if not is_empty(session):
+        raise StateError(
+            "restore.not-empty",
+            "This installation has data already; nothing was changed.",
+            hint="Restore into an empty SRS_DATA folder and an empty database.",
+        )
 
 
 @contextmanager

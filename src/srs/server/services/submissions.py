@@ -6,28 +6,36 @@ import datetime as dt
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from srs.errors import InputError, PhaseClosed, QuotaSpent, StateError, TooSlow
 from srs.game.access import Action
 from srs.game.limits import Outcome, Quota, quota
-from srs.game.phases import Phase, attack_window, phase_at
+from srs.game.phases import Phase, attack_window, current_round, phase_at
 from srs.game.race import RaceRules
 from srs.server.bell import Bell
 from srs.server.services.access import Person, require
+from srs.server.services.practice import refuse_more_faulty, refuse_second, refuse_unready
 from srs.server.services.teams import refuse_excluded
 from srs.server.services.wording import moment_in_words, storable
 from srs.server.store import clock
 from srs.server.store.base import HELD
 from srs.server.store.blobs import Blob
 from srs.server.store.engine import Session, Store, database_now
-from srs.server.store.jobs import ACCEPTED, REJECTED, Job
+from srs.server.store.jobs import ACCEPTED, PRACTICE, REJECTED, Job
 from srs.server.store.races import Race, race_by_slug
 from srs.server.store.rounds import Round, rounds_of
-from srs.server.store.submissions import DEFENCE, Submission, submission_by_key, submissions_of_team
+from srs.server.store.submissions import ATTACK, DEFENCE, Submission, submission_by_key, submissions_of_team
 from srs.server.store.teams import Team, team_of
+from srs.traces.report import visible
 
-Kind = Literal["defence", "attack"]
+Counted = Literal["defence", "attack"]
+Kind = Counted | Literal["practice"]
+UPLOADS: Final[dict[Kind, Action]] = {
+    DEFENCE: Action.UPLOAD_DEFENCE,
+    ATTACK: Action.UPLOAD_ATTACK,
+    PRACTICE: Action.UPLOAD_PRACTICE,
+}
 
 GRACE_S = 120
 """An upload that began in time may end this long after the phase; the draw and the final standings wait for it."""
@@ -52,15 +60,20 @@ class Upload:
 def open_upload(store: Store, person: Person, slug: str, kind: Kind) -> Upload:
     """May this person send a file now? Reads the clock once: this is the moment that counts.
 
-    Raises ``AccessDenied``, ``PhaseClosed``, ``QuotaSpent`` before a byte of the body has been read.
+    Raises ``AccessDenied``, ``PhaseClosed``, ``QuotaSpent`` or another ``StateError`` before a byte of the body has
+    been read. Practice knows no phase and no quota; it belongs to the round that is played at the moment.
     """
     with store.read() as session:
         received_at = clock.now(session)
         race = race_by_slug(session, slug)
         team = _submitting_team(session, race, person, kind)
-        open_round = _open_round(session, race, kind, received_at)
         rules = race.rules
-        _refuse_spent_quota(session, rules, team, kind, received_at)
+        if kind == PRACTICE:
+            refuse_unready(session, race)
+            open_round = _present_round(session, race, received_at)
+        else:
+            open_round = _open_round(session, race, kind, received_at)
+        _refuse_one_more(session, rules, team, kind, received_at)
         return Upload(
             race_id=race.id,
             round_id=open_round.id,
@@ -89,10 +102,11 @@ def receive(store: Store, bell: Bell, upload: Upload, blob: Blob, file_name: str
         if not any(member.user_id == upload.user_id for member in team.members):
             raise StateError("team.left", "You have left this team meanwhile; nothing was stored.")
         race = session.get_one(Race, upload.race_id)
-        in_round = session.get_one(Round, upload.round_id, with_for_update={"read": True})
-        _refuse_closed(race, in_round, upload.kind, upload.received_at)
-        _refuse_late_end(in_round, upload.kind, clock.now(session))
-        _refuse_spent_quota(session, race.rules, team, upload.kind, upload.received_at)
+        if upload.kind != PRACTICE:
+            in_round = session.get_one(Round, upload.round_id, with_for_update={"read": True})
+            _refuse_closed(race, in_round, upload.kind, upload.received_at)
+            _refuse_late_end(in_round, upload.kind, clock.now(session))
+        _refuse_one_more(session, race.rules, team, upload.kind, upload.received_at)
         job = _record(session, upload, blob, file_name, idempotency_key)
         public_id, job_id = job.submission.public_id, job.id  # type: ignore[union-attr]
     bell.ring([job_id])
@@ -126,7 +140,7 @@ def _record(session: Session, upload: Upload, blob: Blob, file_name: str, idempo
         team_id=upload.team_id,
         user_id=upload.user_id,
         kind=upload.kind,
-        file_name=storable(file_name)[-FILE_NAME_MAX_CHARACTERS:] or "unnamed",
+        file_name=visible(storable(file_name))[-FILE_NAME_MAX_CHARACTERS:] or "unnamed",
         sha256=blob.sha256,
         size_bytes=blob.size_bytes,
         received_at=upload.received_at,
@@ -145,7 +159,7 @@ def _record(session: Session, upload: Upload, blob: Blob, file_name: str, idempo
 
 
 def _submitting_team(session: Session, race: Race, person: Person, kind: Kind) -> Team:
-    require(session, person, race, Action.UPLOAD_DEFENCE if kind == DEFENCE else Action.UPLOAD_ATTACK)
+    require(session, person, race, UPLOADS[kind])
     team = team_of(session, race.id, person.user_id)
     if team is None:
         raise StateError("team.none", "You are in no team of this race.", hint="Create one, or accept an invitation.")
@@ -153,7 +167,12 @@ def _submitting_team(session: Session, race: Race, person: Person, kind: Kind) -
     return team
 
 
-def _open_round(session: Session, race: Race, kind: Kind, moment: dt.datetime) -> Round:
+def _present_round(session: Session, race: Race, moment: dt.datetime) -> Round:
+    rounds = {one.number: one for one in rounds_of(session, race.id)}
+    return rounds[current_round([one.times() for one in rounds.values()], moment).number]
+
+
+def _open_round(session: Session, race: Race, kind: Counted, moment: dt.datetime) -> Round:
     """The round whose phase of this kind is open; otherwise say when it was or will be."""
     wanted = Phase.DEFENCE if kind == DEFENCE else Phase.ATTACK
     rounds = rounds_of(session, race.id)
@@ -172,13 +191,13 @@ def _open_round(session: Session, race: Race, kind: Kind, moment: dt.datetime) -
     )
 
 
-def _window(in_round: Round, kind: Kind) -> tuple[dt.datetime, dt.datetime]:
+def _window(in_round: Round, kind: Counted) -> tuple[dt.datetime, dt.datetime]:
     if kind == DEFENCE:
         return in_round.defence_opens_at, in_round.defence_closes_at
     return attack_window(in_round.times())
 
 
-def _closed(race: Race, in_round: Round, kind: Kind, moment: dt.datetime) -> PhaseClosed:
+def _closed(race: Race, in_round: Round, kind: Counted, moment: dt.datetime) -> PhaseClosed:
     closed_at = _window(in_round, kind)[1]
     late_s = (moment - closed_at).total_seconds()
     return PhaseClosed(
@@ -195,13 +214,13 @@ def _duration_in_words(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds >= 1 else f"{seconds * 1000:.0f} milliseconds"
 
 
-def _refuse_closed(race: Race, in_round: Round, kind: Kind, received_at: dt.datetime) -> None:
+def _refuse_closed(race: Race, in_round: Round, kind: Counted, received_at: dt.datetime) -> None:
     opens_at, closes_at = _window(in_round, kind)
     if not opens_at <= received_at < closes_at:
         raise _closed(race, in_round, kind, received_at)
 
 
-def _refuse_late_end(in_round: Round, kind: Kind, moment: dt.datetime) -> None:
+def _refuse_late_end(in_round: Round, kind: Counted, moment: dt.datetime) -> None:
     closes_at = _window(in_round, kind)[1]
     if moment > closes_at + dt.timedelta(seconds=GRACE_S) or (kind == DEFENCE and in_round.drawn_at is not None):
         raise TooSlow(
@@ -211,7 +230,7 @@ def _refuse_late_end(in_round: Round, kind: Kind, moment: dt.datetime) -> None:
         )
 
 
-def uploads_left(session: Session, rules: RaceRules, team_id: int, kind: Kind, moment: dt.datetime) -> Quota:
+def uploads_left(session: Session, rules: RaceRules, team_id: int, kind: Counted, moment: dt.datetime) -> Quota:
     """What a team may still send today, and when the next slot opens."""
     uploads = [
         (submission.received_at, _outcome(submission.job)) for submission in submissions_of_team(session, team_id, kind)
@@ -224,7 +243,11 @@ def _outcome(job: Job) -> Outcome:
     return {ACCEPTED: Outcome.ACCEPTED, REJECTED: Outcome.REJECTED}.get(job.state, Outcome.PENDING)
 
 
-def _refuse_spent_quota(session: Session, rules: RaceRules, team: Team, kind: Kind, moment: dt.datetime) -> None:
+def _refuse_one_more(session: Session, rules: RaceRules, team: Team, kind: Kind, moment: dt.datetime) -> None:
+    if kind == PRACTICE:
+        refuse_second(session, rules, team)
+        refuse_more_faulty(session, rules, team, moment)
+        return
     left = uploads_left(session, rules, team.id, kind, moment)
     if left.left > 0:
         return

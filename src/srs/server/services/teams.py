@@ -8,11 +8,13 @@ import unicodedata
 
 from srs.errors import InputError, StateError
 from srs.game.access import Action
+from srs.server.services import news
 from srs.server.services.access import Person, require
 from srs.server.services.sign_in import token_hash
 from srs.server.store import clock, events, outbox
 from srs.server.store.base import HELD
 from srs.server.store.engine import Session, Store
+from srs.server.store.jobs import PRACTICE
 from srs.server.store.matches import matches_involving
 from srs.server.store.races import Race, participation, race_by_slug
 from srs.server.store.submissions import submissions_of_team
@@ -138,6 +140,7 @@ def accept_invitation(store: Store, person: Person, token: str) -> str:
         require(session, person, race, Action.ACCEPT_INVITATION)
         offer.used_at = moment
         offer.team.members.append(Membership(race_id=race.id, user_id=person.user_id, joined_at=moment))
+        news.about_member(session, race, offer.team, person.user_id, has_joined=True)
         return race.slug
 
 
@@ -167,21 +170,23 @@ def leave_team(store: Store, person: Person, slug: str) -> None:
         require(session, person, race, Action.LEAVE_TEAM)
         _refuse_after_lock(race, clock.now(session))
         team = _own_team(session, race, person)
-        if len(team.members) == 1 and submissions_of_team(session, team.id):
+        sent = [one for one in submissions_of_team(session, team.id) if one.kind != PRACTICE]
+        if len(team.members) == 1 and sent:
             raise StateError(
                 "team.last-member", "You are the last member of a team that has submitted; stay, or ask the staff."
             )
         for member in [member for member in team.members if member.user_id == person.user_id]:
             session.delete(member)
+        news.about_member(session, race, team, person.user_id, has_joined=False)
 
 
 def exclude_team(store: Store, person: Person, slug: str, number: int, reason: str) -> None:
     """Take a team out of the race: out of draws and standings, and its matches become void."""
-    if not reason.strip():
-        raise InputError("team.exclusion-reason", "Say why: the reason is kept in the audit log.")
     with store.work() as session:
         race = race_by_slug(session, slug, lock=True)
         require(session, person, race, Action.EXCLUDE_TEAM)
+        if not reason.strip():
+            raise InputError("team.exclusion-reason", "Say why: the reason is kept in the audit log.")
         team = team_by_number(session, race.id, number)
         if team.excluded_at is not None:
             raise StateError("team.excluded", f"Team {number} is excluded already.")
@@ -189,6 +194,7 @@ def exclude_team(store: Store, person: Person, slug: str, number: int, reason: s
         team.excluded_at, team.exclusion_reason = moment, reason.strip()[:500]
         for match in matches_involving(session, team.id):
             match.void_at = match.void_at or moment
+        news.about_exclusion(session, race, team)
         events.log(
             session,
             "team.excluded",

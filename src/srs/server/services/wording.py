@@ -16,6 +16,12 @@ def moment_in_words(moment: dt.datetime, timezone: str) -> str:
     return f"{local:%Y-%m-%d {clock}} {local.tzname()} ({utc:{utc_date}{clock}} UTC)"
 
 
+def boundary_in_words(boundary: str, round_number: int) -> str:
+    """``the end of the defence phase of round 3``, of ``defence_closes_at``."""
+    phase, verb, _at = boundary.split("_")
+    return f"the {'beginning' if verb == 'opens' else 'end'} of the {phase} phase of round {round_number}"
+
+
 def storable(text: str) -> str:
     """Text from outside as every database takes it: no NUL, no half of a surrogate pair."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

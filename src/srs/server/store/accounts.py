@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, func, select
@@ -42,6 +43,8 @@ class User(Base):
     confirmed_at: Mapped[dt.datetime | None]
     create_datetime: Mapped[dt.datetime | None]
     update_datetime: Mapped[dt.datetime | None]
+    signed_in_at: Mapped[dt.datetime | None]
+    """When its owner last signed in, by the race's clock; staff see it of the members of a team."""
     roles: Mapped[list[Role]] = relationship(secondary=role_of_user, lazy="selectin")
 
     @property
@@ -75,6 +78,17 @@ def staff_role(session: Session) -> Role:
         session.add(role)
         session.flush()
     return role
+
+
+def staff_ids(session: Session) -> list[int]:
+    """The accounts with the staff role."""
+    return list(session.scalars(select(User.id).join(User.roles).where(Role.name == STAFF).order_by(User.id)))
+
+
+def mail_addresses(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """Where mail reaches people: ``{user_id: address}``, open accounts only."""
+    query = select(User.id, User.email).where(User.id.in_(user_ids), User.active)
+    return {user_id: email for user_id, email in session.execute(query)}  # noqa: C416  (rows are no pairs to mypy)
 
 
 def sign_in_link(session: Session, token_hash: str) -> SignInLink | None:

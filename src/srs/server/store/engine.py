@@ -9,16 +9,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from srs.errors import InputError, StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
 
-__all__ = ["Session", "Store", "database_now", "open_engine"]
+__all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine"]
 
 SQLITE_BUSY_S = 30
+IDLE_IN_TRANSACTION_S = 15
+"""PostgreSQL ends a writing transaction that says nothing for so long: a process that was put to sleep in the middle of
+one must not hold its rows from everybody else until it wakes. One that only reads holds none, and may take its time."""
 
 
 class Store:
@@ -51,15 +55,17 @@ class Store:
     def _outage_is_told(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise Unavailable(
-                "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
-            ) from error
         except DataError as error:  # PostgreSQL refuses what no text can hold, such as NUL
             raise InputError("store.text", "A value contains characters that cannot be stored.") from error
         except IntegrityError as error:
             raise StateError(
                 "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."
+            ) from error
+        except DBAPIError as error:
+            if not isinstance(error, OperationalError) and not error.connection_invalidated:
+                raise
+            raise Unavailable(
+                "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
             ) from error
 
     def close(self) -> None:
@@ -77,7 +83,9 @@ def _with_snapshots(engine: Engine) -> Engine:
 def open_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, foreign keys, durable commits) or PostgreSQL."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
     engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S, "check_same_thread": False})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -91,6 +99,11 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get("srs_writes", False):
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'")
+
+
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("srs_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -102,3 +115,9 @@ def database_now(session: Session) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
     moment: dt.datetime = session.scalars(select(func.clock_timestamp())).one()
     return moment.astimezone(dt.UTC)
+
+
+def insert_missing(session: Session, table: type[Any]) -> Any:
+    """An INSERT that leaves out, without an error, the rows whose unique key is there already."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    return dialect.insert(table).on_conflict_do_nothing()

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint, select
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from srs.errors import NotFound
 from srs.game.race import RaceRules, load_rules
@@ -105,4 +105,10 @@ def roster(session: Session, race_id: int) -> set[str]:
 def waiting_for_approval(session: Session, race_id: int) -> list[Participation]:
     """Who asked to join and has no answer yet, in the order of asking."""
     query = select(Participation).where(Participation.race_id == race_id, Participation.approved_at.is_(None))
-    return list(session.scalars(query.order_by(Participation.id)))
+    return list(session.scalars(query.options(joinedload(Participation.user)).order_by(Participation.id)))
+
+
+def entrant_ids(session: Session, race_id: int) -> list[int]:
+    """The accounts that take part in a race."""
+    query = select(Participation.user_id).where(Participation.race_id == race_id)
+    return list(session.scalars(query.where(Participation.approved_at.is_not(None)).order_by(Participation.user_id)))

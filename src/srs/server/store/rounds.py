@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -48,6 +49,14 @@ class Round(Base):
 def rounds_of(session: Session, race_id: int) -> list[Round]:
     """The rounds of a race by number."""
     return list(session.scalars(select(Round).where(Round.race_id == race_id).order_by(Round.number)))
+
+
+def rounds_of_races(session: Session, race_ids: Iterable[int]) -> dict[int, list[Round]]:
+    """The rounds of several races by number: ``{race_id: [...]}``."""
+    rounds: dict[int, list[Round]] = {}
+    for one in session.scalars(select(Round).where(Round.race_id.in_(list(race_ids))).order_by(Round.number)):
+        rounds.setdefault(one.race_id, []).append(one)
+    return rounds
 
 
 def round_by_number(session: Session, race_id: int, number: int, *, lock: bool = False) -> Round:

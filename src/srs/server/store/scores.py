@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, func, select
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from srs.server.store.base import Base
@@ -36,9 +37,21 @@ class DefenceScore(Base):
     """The sealed pool of test traces (a blob)."""
     published_sha256: Mapped[str] = mapped_column(String(64))
     """Hashes of the training traces (a blob), for later rounds."""
+    profile_sha256: Mapped[str | None] = mapped_column(String(64))
+    """What its pictures are drawn from (a blob; ``srs.judging.profile``)."""
     is_drawn: Mapped[bool] = mapped_column(default=False)
     """Whether this is the defence with which its team went into the draw of its round."""
     submission: Mapped[Submission] = relationship()
+
+
+def _of_final(name: str) -> Callable[[DefaultExecutionContext], float]:
+    """A default: a number of the same row's ``final``."""
+
+    def value(context: DefaultExecutionContext) -> float:
+        number: float = context.get_current_parameters()["final"][name]  # type: ignore[no-untyped-call]
+        return number
+
+    return value
 
 
 class AttackScore(Base):
@@ -55,6 +68,11 @@ class AttackScore(Base):
     """``auc`` and ``accuracy`` of the public part, unrounded; pages show two decimals."""
     final: Mapped[dict[str, Any]]
     """Every metric of the part kept back (of all, when nothing is); for nobody before the close."""
+    auc: Mapped[float] = mapped_column(default=_of_final("auc"))
+    accuracy: Mapped[float] = mapped_column(default=_of_final("accuracy"))
+    """Those of ``final``, so that standings need not read the rest of it."""
+    curves_sha256: Mapped[str | None] = mapped_column(String(64))
+    """What its pictures are drawn from (a blob; ``srs.judging.curves``); as secret as ``final``."""
     submission: Mapped[Submission] = relationship()
     match: Mapped[Match] = relationship()
 
@@ -62,6 +80,18 @@ class AttackScore(Base):
 def defence_score_of(session: Session, submission_id: int) -> DefenceScore | None:
     """The numbers of one defence."""
     return session.scalar(select(DefenceScore).where(DefenceScore.submission_id == submission_id))
+
+
+def defence_before(session: Session, submission: Submission) -> DefenceScore | None:
+    """The numbers of the accepted defence that the same team sent last before this one, in whichever round."""
+    query = (
+        select(DefenceScore)
+        .join(Submission, Submission.id == DefenceScore.submission_id)
+        .where(Submission.team_id == submission.team_id, Submission.received_at < submission.received_at)
+        .order_by(Submission.received_at.desc(), Submission.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
 
 
 def attack_scores_of(session: Session, submission_id: int) -> list[AttackScore]:
@@ -79,7 +109,7 @@ def latest_defences(session: Session, of_round: Round) -> dict[int, DefenceScore
         query = select(DefenceScore).join(Submission, Submission.id == DefenceScore.submission_id)
         query = query.where(Submission.round_id == of_round.id, DefenceScore.is_drawn)
     else:
-        latest = _latest(DefenceScore, Submission.team_id).where(Submission.round_id == of_round.id).subquery()
+        latest = latest_ids(DefenceScore, Submission.team_id).where(Submission.round_id == of_round.id).subquery()
         query = select(DefenceScore).join(latest, latest.c.id == DefenceScore.id).where(latest.c.place == 1)
     scores = session.scalars(query.options(joinedload(DefenceScore.submission)))
     return {score.submission.team_id: score for score in scores}
@@ -87,7 +117,7 @@ def latest_defences(session: Session, of_round: Round) -> dict[int, DefenceScore
 
 def latest_attacks(session: Session, round_id: int, attacker_id: int | None = None) -> dict[int, AttackScore]:
     """For each match of a round (or each of one attacker) the accepted attack received last: ``{match_id: score}``."""
-    latest = _latest(AttackScore, AttackScore.match_id).join(Match, Match.id == AttackScore.match_id)
+    latest = latest_ids(AttackScore, AttackScore.match_id).join(Match, Match.id == AttackScore.match_id)
     latest = latest.where(Match.round_id == round_id)
     if attacker_id is not None:
         latest = latest.where(Match.attacker_id == attacker_id)
@@ -96,7 +126,7 @@ def latest_attacks(session: Session, round_id: int, attacker_id: int | None = No
     return {score.match_id: score for score in session.scalars(query.options(joinedload(AttackScore.submission)))}
 
 
-def _latest(score: type[DefenceScore | AttackScore], of: Any) -> Select[tuple[int, int]]:
+def latest_ids(score: type[DefenceScore | AttackScore], of: Any) -> Select[tuple[int, int]]:
     """Ids of accepted scores with their ``place`` among those of the same ``of``, 1 for the one received last."""
     newest_first = (Submission.received_at.desc(), Submission.id.desc())
     place = func.row_number().over(partition_by=of, order_by=newest_first).label("place")

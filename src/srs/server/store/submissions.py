@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
@@ -14,8 +15,8 @@ from srs.server.store.jobs import Job
 from srs.server.store.rounds import Round
 from srs.server.store.teams import Team
 
-DEFENCE = "defence"
-ATTACK = "attack"
+DEFENCE: Final = "defence"
+ATTACK: Final = "attack"
 
 
 class Submission(Base):
@@ -65,12 +66,14 @@ def submission_by_key(session: Session, team_id: int, kind: str, idempotency_key
     )
 
 
-def submissions_of_team(session: Session, team_id: int, kind: str | None = None) -> list[Submission]:
-    """What a team has sent, newest first, each with its job."""
+def submissions_of_team(
+    session: Session, team_id: int, kind: str | None = None, limit: int | None = None
+) -> list[Submission]:
+    """What a team has sent, newest first, each with its job; of one kind, and the newest ones only, where asked."""
     query = select(Submission).where(Submission.team_id == team_id).options(joinedload(Submission.job))
     if kind is not None:
         query = query.where(Submission.kind == kind)
-    return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc())))
+    return list(session.scalars(query.order_by(Submission.received_at.desc(), Submission.id.desc()).limit(limit)))
 
 
 def submissions_of_race(session: Session, race_id: int) -> list[Submission]:
@@ -85,8 +88,8 @@ def states_of_round(session: Session, round_id: int, kind: str) -> dict[str, set
 
     Excluded teams do not count.
     """
-    query = select(Job.state, Job.team_id).distinct().join(Submission, Submission.id == Job.submission_id)
-    query = query.join(Team, Team.id == Job.team_id).where(Team.excluded_at.is_(None))
+    query = select(Job.state, Submission.team_id).distinct().join(Submission, Submission.id == Job.submission_id)
+    query = query.join(Team, Team.id == Submission.team_id).where(Team.excluded_at.is_(None))
     states: dict[str, set[int]] = {}
     for state, team_id in session.execute(query.where(Submission.round_id == round_id, Submission.kind == kind)):
         states.setdefault(state, set()).add(team_id)

@@ -64,6 +64,12 @@ def team_of(session: Session, race_id: int, user_id: int, *, lock: bool = False)
     return session.scalar(query.with_for_update(of=Team, key_share=True) if lock else query)
 
 
+def teams_of_person(session: Session, user_id: int) -> dict[int, Team]:
+    """The teams of a person: ``{race_id: team}``."""
+    teams = session.scalars(select(Team).join(Membership).where(Membership.user_id == user_id))
+    return {team.race_id: team for team in teams}
+
+
 def team_by_number(session: Session, race_id: int, number: int) -> Team:
     """The team of a public number; ``NotFound`` otherwise."""
     team = session.scalar(select(Team).where(Team.race_id == race_id, Team.number == number))

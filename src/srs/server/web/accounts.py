@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, url_for
-from flask_login import current_user
+from flask_login import current_user, user_logged_in
 from flask_security import MailUtil, RegisterFormV2, RoleMixin, Security, UserDatastore, UserMixin, login_user
 from flask_security.views import confirm_email
 from sqlalchemy import func, select
@@ -23,10 +23,11 @@ from wtforms.validators import DataRequired, Length
 
 from srs.errors import NotFound
 from srs.server.services import sign_in
-from srs.server.store import outbox
+from srs.server.store import clock, outbox
 from srs.server.store.accounts import Role, User, role_of_user
 from srs.server.store.engine import Session, database_now
 from srs.server.web.viewer import the_server
+from srs.traces.report import visible
 
 pages = Blueprint("accounts", __name__)
 
@@ -54,6 +55,7 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_POST_REGISTER_VIEW": "/login",
     "SECURITY_POST_LOGOUT_VIEW": "/",
     "SECURITY_POST_LOGIN_VIEW": "/",
+    "SECURITY_MSG_GENERIC_AUTHN_FAILED": ("The address or the password is not right.", "error"),
     "SECURITY_MSG_CONFIRM_REGISTRATION": (
         "Thank you. A link to confirm the address was sent to %(email)s. Open it, then log in.",
         "success",
@@ -81,33 +83,34 @@ class Accounts(UserDatastore):
 
     def put(self, model: Any) -> Any:
         """Add a row to the transaction of this request."""
-        _session().add(model)
+        account_session().add(model)
         return model
 
     def delete(self, model: Any) -> None:
         """Take a row away in the transaction of this request."""
-        _session().delete(model)
+        account_session().delete(model)
 
     def commit(self) -> None:
         """Flask-Security asks for it before the end of the request, which is when ``_commit`` does it."""
-        _session().flush()
+        account_session().flush()
 
     def find_user(self, case_insensitive: bool = False, **kwargs: Any) -> Account | None:
         """The account with the one given attribute."""
         [(name, value)] = kwargs.items()
         column = getattr(Account, name)
         is_wanted: Any = func.lower(column) == str(value).lower() if case_insensitive else column == value
-        found: Account | None = _session().scalar(select(Account).where(is_wanted))
+        found: Account | None = account_session().scalar(select(Account).where(is_wanted))
         return found
 
     def find_role(self, role: str) -> AccountRole | None:
         """The role of a name."""
         is_wanted: Any = AccountRole.name == role
-        found: AccountRole | None = _session().scalar(select(AccountRole).where(is_wanted))
+        found: AccountRole | None = account_session().scalar(select(AccountRole).where(is_wanted))
         return found
 
 
-def _session() -> Session:
+def account_session() -> Session:
+    """The one transaction of this request on accounts; a writing one where the request may change an account."""
     if "account_session" not in g:
         store = the_server().store
         g.account_stack = ExitStack()
@@ -150,14 +153,14 @@ class OutboxMail(MailUtil):
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
         """Queue one plain-text mail."""
-        session = _session()
+        session = account_session()
         address = recipient if isinstance(recipient, str) else recipient[1]
         key = f"{template.rsplit('/', 1)[-1]} {secrets.token_hex(16)}"
         outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
 
 
 def _trim(value: str | None) -> str:
-    return " ".join((value or "").split())
+    return visible(" ".join((value or "").split()))
 
 
 class RegisterForm(RegisterFormV2):
@@ -182,8 +185,15 @@ def set_up(app: Flask) -> None:
     app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]
     # A link in a mail must change nothing when a mail scanner opens it: it shows a button.
     app.view_functions["security.confirm_email"] = _confirm
+    user_logged_in.connect(_keep_the_moment, app)
     app.after_request(_commit)
     app.teardown_appcontext(_roll_back)
+
+
+def _keep_the_moment(_app: Flask, user: Account) -> None:
+    """When somebody signs in with a password; a one-time link keeps the moment when it is used."""
+    if _may_change_accounts():
+        user.signed_in_at = clock.now(account_session())
 
 
 def _confirm(token: str) -> Any:

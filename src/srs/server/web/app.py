@@ -13,18 +13,26 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from srs.server.config import Config
 from srs.server.web import (
     accounts,
+    assets,
     downloads,
     error_pages,
+    figures,
     home,
     leaderboard,
+    live,
     matches,
+    notices,
+    practice,
     races,
     safety,
     shown,
     staff,
     staff_races,
+    staff_seeing,
+    submission_figures,
     submissions,
     teams,
+    theme,
 )
 from srs.server.web.bodies import PatientBodies
 from srs.server.web.safety import csrf
@@ -36,7 +44,24 @@ BODY_MAX_BYTES = 64 * 1024
 """The most that a form without a file may send; ``safety.LONGER_BODIES`` names the exceptions."""
 
 LOOPBACK = ("127.0.0.1", "localhost")
-SUBJECTS = (home, accounts, races, teams, submissions, matches, downloads, leaderboard, staff, staff_races)
+SUBJECTS = (
+    home,
+    assets,
+    theme,
+    accounts,
+    races,
+    teams,
+    submissions,
+    submission_figures,
+    matches,
+    practice,
+    downloads,
+    leaderboard,
+    notices,
+    staff,
+    staff_races,
+    staff_seeing,
+)
 
 
 def create_app(server: Server) -> Flask:
@@ -48,8 +73,13 @@ def create_app(server: Server) -> Flask:
     safety.set_up(app)
     csrf.init_app(app)
     Bootstrap5(app)
+    assets.set_up(app)
     accounts.set_up(app)
     shown.set_up(app)
+    notices.set_up(app)
+    figures.set_up(app)
+    theme.set_up(app)
+    live.set_up(app)
     error_pages.set_up(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
@@ -77,6 +107,7 @@ def _settings(config: Config) -> dict[str, Any]:
         "SEND_FILE_MAX_AGE_DEFAULT": dt.timedelta(hours=1),
         "WTF_CSRF_TIME_LIMIT": 12 * 3600,
         "BOOTSTRAP_SERVE_LOCAL": True,
+        **assets.SETTINGS,
         **accounts.SETTINGS,
         "SECURITY_PASSWORD_SALT": config.secret_key,
     }

@@ -5,6 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, request, send_file
 
 from srs.game.access import Action
+from srs.game.race import RoundTimes
+from srs.game.race_text import write_for_participants
+from srs.server.store.rounds import Round
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.web.viewer import looking_at, the_server
 
@@ -36,6 +39,26 @@ def send_blob(sha256: str, name: str) -> Response:
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     response.headers.pop("Last-Modified", None)  # when a blob was stored says when another team sent the same bytes
     return response
+
+
+def toml_file(text: str, slug: str) -> Response:
+    """A ``race.toml``, as an attachment named after its race."""
+    response = Response(text, mimetype="application/toml")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{slug}.toml")
+    return response
+
+
+@pages.get("/races/<slug>/rules/race.toml")
+def rules_file(slug: str) -> Response:
+    """The rules as a file for ``srs check``, with the times of the rounds as they are now."""
+    with looking_at(slug, Action.SEE_RULES) as view:
+        rounds = tuple(map(_times, view.rounds))
+        return toml_file(write_for_participants(view.rules.model_copy(update={"rounds": rounds})), slug)
+
+
+def _times(one: Round) -> RoundTimes:
+    defence = (one.defence_opens_at, one.defence_closes_at)
+    return RoundTimes(defence=defence, attack=(one.attack_opens_at, one.attack_closes_at))
 
 
 @pages.get("/races/<slug>/submissions/<public_id>/file")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from srs.errors import SrsError
+from srs.server.web.live import is_asked_by_script
 
 log = logging.getLogger("srs.web")
 
@@ -74,6 +75,8 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _page(status: int, title: str, sentence: str, hint: str = "", code: str = "") -> Response:
+    if is_asked_by_script():
+        return Response(f"{sentence} {hint}".strip() + "\n", status, mimetype="text/plain")
     page = render_template(
         "error.html",
         status=status,
@@ -82,7 +85,7 @@ def _page(status: int, title: str, sentence: str, hint: str = "", code: str = ""
         hint=hint,
         code=code,
         request_id=_request_id(),
-        back=_path_of_referrer(),
+        back=path_of_referrer(),
     )
     return make_response(page, status)
 
@@ -91,12 +94,34 @@ def _request_id() -> str:
     return str(g.get("request_id", "-"))
 
 
-def _path_of_referrer() -> str:
-    """The page of this site that the request came from, as a path; ``/`` when there is none."""
+def path_of_referrer() -> str:
+    """The page of this site that the request came from, as a path with its query; ``/`` when there is none.
+
+    The answer to a form can stand at an address that only takes forms: then the nearest page above it.
+    """
     try:
         origin = urlsplit(request.referrer or "")
         is_ours = origin.netloc == request.host
     except (ValueError, HTTPException):  # no URL, or not our host
         return "/"
     path = origin.path if is_ours else ""
-    return path if path.startswith("/") and not path.startswith("//") else "/"
+    if not path.startswith("/") or path.startswith("//"):
+        return "/"
+    if _is_page(path):
+        return f"{path}?{origin.query}" if origin.query else path
+    above = (path.rsplit("/", parts)[0] for parts in range(1, path.count("/")))
+    return next(filter(_is_page, above), "/")
+
+
+def _is_page(path: str) -> bool:
+    """Whether a GET leads there; where another rule takes forms at this path, what stood there was their answer."""
+    get, post = _rule(path, "GET"), _rule(path, "POST")
+    return get is not None and post in (None, get)
+
+
+def _rule(path: str, method: str) -> str | None:
+    try:
+        rule, _ = current_app.url_map.bind("").match(path, method=method, return_rule=True)
+    except HTTPException:
+        return None
+    return rule.rule

@@ -1,17 +1,28 @@
-"""The front page, the examples of a demo, and the answer to operators who ask whether we live."""
+"""The front page, and the answer to operators who ask whether we live."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import datetime as dt
+from dataclasses import dataclass
 
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, render_template
 
-from srs.errors import NotFound
 from srs.server.store import clock
+from srs.server.store.engine import Session
 from srs.server.store.races import Race, all_races, races_of
-from srs.server.web.viewer import current_person, the_server
+from srs.server.store.rounds import rounds_of_races
+from srs.server.store.teams import Team, teams_of_person
+from srs.server.web.viewer import Timetable, current_person, the_server
 
 pages = Blueprint("home", __name__)
+
+
+@dataclass(frozen=True)
+class RaceCard(Timetable):
+    """A race as the list of races shows it."""
+
+    race: Race
+    team: Team | None
 
 
 @pages.get("/")
@@ -19,14 +30,21 @@ def index() -> str:
     """What this is, for strangers; one's races, for people."""
     person = current_person()
     with the_server().store.read() as session:
-        mine = races_of(session, person.user_id) if person else []
-        is_mine = {race.id for race in mine}
-        others = [race for race in all_races(session) if race.id not in is_mine and _is_shown(race, person is not None)]
-        return render_template("home.html", mine=mine, others=others)
+        joined = {race.id for race in races_of(session, person.user_id)} if person else set()
+        shown = [race for race in all_races(session) if person is not None or race.visibility == "public"]
+        now = clock.now(session)
+        cards = _cards(session, now, shown, teams_of_person(session, person.user_id) if person else {})
+        return render_template(
+            "home.html",
+            mine=[card for card in cards if card.race.id in joined],
+            now=now,
+            others=[card for card in cards if card.race.id not in joined],
+        )
 
 
-def _is_shown(race: Race, is_known: bool) -> bool:
-    return is_known or race.visibility == "public"
+def _cards(session: Session, now: dt.datetime, races: list[Race], teams: dict[int, Team]) -> list[RaceCard]:
+    rounds = rounds_of_races(session, [race.id for race in races])
+    return [RaceCard(race.rules, rounds[race.id], now, race, teams.get(race.id)) for race in races]
 
 
 @pages.get("/health")
@@ -36,21 +54,3 @@ def health() -> Response:
         clock.now(session)
         all_races(session)
     return Response("ok\n", mimetype="text/plain")
-
-
-def examples() -> list[str]:
-    """The names of the example files of a demo."""
-    folder = _examples_folder()
-    return sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-
-
-def _examples_folder() -> Path:
-    return the_server().config.data / "examples"
-
-
-@pages.get("/examples/<name>")
-def example(name: str) -> Response:
-    """One example file of a demo, as an attachment."""
-    if not the_server().config.demo or name not in examples():
-        raise NotFound("example.unknown", "There is no such example.")
-    return send_from_directory(_examples_folder(), name, as_attachment=True, max_age=0)

@@ -2,55 +2,77 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from srs.game.access import Action
 from srs.game.phases import Phase
 from srs.server.services import races
-from srs.server.services.standings import Standing, race_standings
+from srs.server.services.standings import race_standings
 from srs.server.store.jobs import ACCEPTED, PENDING
 from srs.server.store.matches import matches_of_attacker
 from srs.server.store.races import participation
 from srs.server.store.rounds import Round
-from srs.server.store.scores import AttackScore, latest_attacks
+from srs.server.store.scores import AttackScore, DefenceScore, latest_attacks, latest_defences
 from srs.server.store.submissions import ATTACK, DEFENCE, Submission, submissions_of_team
 from srs.server.store.teams import Team
+from srs.server.web import live
 from srs.server.web.viewer import RaceView, looking_at, signed_in, the_server
 
 pages = Blueprint("races", __name__)
 
+PODIUM = 5
+"""So many teams of the standing are on the race's home."""
+
 
 @pages.get("/races/<slug>")
-def home(slug: str) -> str:
+def home(slug: str) -> Response:
     """Where the race stands and what my team has still to do; the front page and the way in, for others."""
     with looking_at(slug, Action.SEE_RACE) as view:
         person = view.person
         asked = participation(view.session, view.race.id, person.user_id) if person else None
-        to_do = _still_to_do(view, view.team, view.round) if view.team else []
-        return render_template(
+        to_do = _still_to_do(view, view.team) if view.team and view.team.excluded_at is None else []
+        return live.page(
             "races/home.html",
+            {"now": "races/_now.html"} if view.may("SEE_LEADERBOARD") else {},
+            beside=("races/_rounds.html",),
+            rest=lambda: _podium(view),
             view=view,
             waits_for_approval=asked is not None and asked.approved_at is None,
             has_joined=asked is not None and asked.approved_at is not None,
             to_do=to_do,
-            overall=_overall(view),
+            counting=_counting(view),
         )
 
 
-def _overall(view: RaceView) -> list[Standing]:
-    return race_standings(view.session, view.race) if view.may("SEE_LEADERBOARD") else []
+def _counting(view: RaceView) -> DefenceScore | None:
+    """The team's defence that counts in the defence phase that is open."""
+    of_round = view.round_in(Phase.DEFENCE)
+    if view.team is None or view.phase(of_round) is not Phase.DEFENCE:
+        return None
+    return latest_defences(view.session, of_round).get(view.team.id)
 
 
-def _still_to_do(view: RaceView, team: Team, of_round: Round) -> list[str]:
-    """What the team can do in the present phase, in sentences; empty when there is nothing left."""
-    sent = [one for one in submissions_of_team(view.session, team.id) if one.round_id == of_round.id]
-    phase = view.phase(of_round)
-    if phase is Phase.DEFENCE:
-        return _about_defences([one for one in sent if one.kind == DEFENCE], of_round)
-    if phase is Phase.ATTACK:
-        return _about_attacks(view, team, of_round, [one for one in sent if one.kind == ATTACK])
-    return []
+def _podium(view: RaceView) -> dict[str, Any]:
+    """The first teams of the race's standing, and the viewer's; and how many are ranked."""
+    every = race_standings(view.session, view.race) if view.may("SEE_LEADERBOARD") else []
+    own = view.team.id if view.team else None
+    shown = [row for place, row in enumerate(every) if place < PODIUM or row.team.id == own]
+    return {"podium": shown, "ranked": len(every)}
+
+
+def _still_to_do(view: RaceView, team: Team) -> list[str]:
+    """What the team can do in the phases that are open, in sentences; empty when there is nothing left."""
+    found = []
+    for of_round in view.rounds:
+        kind = {Phase.DEFENCE: DEFENCE, Phase.ATTACK: ATTACK}.get(view.phase(of_round))
+        if kind is None:
+            continue
+        sent = [one for one in submissions_of_team(view.session, team.id, kind) if one.round_id == of_round.id]
+        found += _about_defences(sent, of_round) if kind == DEFENCE else _about_attacks(view, team, of_round, sent)
+    return found
 
 
 def _about_defences(sent: list[Submission], of_round: Round) -> list[str]:

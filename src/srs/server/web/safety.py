@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.routing import IntegerConverter
 
 from srs.errors import NotFound
 from srs.server.web.viewer import the_server
@@ -19,12 +20,18 @@ View = TypeVar("View", bound=Callable[..., Any])
 csrf = CSRFProtect()
 access_log = logging.getLogger("srs.web")
 
-LONGER_BODIES = {"staff.preview_race": 256 * 1024, "staff.create_race": 256 * 1024}
-"""Forms that may send more than the usual 64 kB: a race.toml. Uploads set their own limit, from the race."""
+LONGER_BODIES = dict.fromkeys(
+    ("staff.preview_race", "staff.create_race", "staff.keep_toml", "staff.fill_in", "staff_races.add_to_roster"),
+    256 * 1024,
+)
+"""Forms that may send more than the usual 64 kB: a race.toml, a roster. Uploads set their own limit, from the race."""
+
+WHOLE_MAX = 2**31 - 1
+"""The largest number that an address may hold: what the columns of both databases hold."""
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -37,6 +44,21 @@ HEADERS = {
 HSTS = "max-age=31536000"
 
 
+class Whole(IntegerConverter):
+    """``<int:...>`` in an address; there is nothing at a larger one."""
+
+    def __init__(self, map_: Any) -> None:
+        super().__init__(map_, max=WHOLE_MAX)
+
+
+def whole(text: str) -> int:
+    """A number in a query, such as ``?before=``. Raises ``ValueError`` for what is none, and for a larger one."""
+    number = int(text)
+    if abs(number) > WHOLE_MAX:
+        raise ValueError("no row has such a number")
+    return number
+
+
 def checks_its_own_token(view: View) -> View:
     """Mark a view that reads the CSRF token while it reads the body."""
     csrf.exempt(view)
@@ -44,7 +66,8 @@ def checks_its_own_token(view: View) -> View:
 
 
 def set_up(app: Flask) -> None:
-    """Register the hooks; before ``CSRFProtect``, which reads the body."""
+    """Register the hooks; before ``CSRFProtect``, which reads the body, and before the first route with a number."""
+    app.url_map.converters["int"] = Whole
     app.before_request(_begin)
     app.after_request(_finish)
 

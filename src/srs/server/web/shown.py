@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from srs.server.services.wording import moment_in_words
 from srs.server.web.viewer import current_person, the_server
+from srs.traces import report
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 MARKDOWN_TAGS = {
@@ -65,8 +66,8 @@ def duration(seconds: float) -> str:
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """``1 team``, ``2 teams``."""
-    return f"{number(count, 0)} {one if count == 1 else many or one + 's'}"
+    """``1 team``, ``2 teams``, ``2 matches``."""
+    return f"{number(count, 0)} {one if count == 1 else many or report.plural(one)}"
 
 
 def markdown(text: str) -> Markup:

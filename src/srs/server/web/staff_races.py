@@ -2,57 +2,103 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from srs.errors import InputError
+from srs.errors import InputError, StateError
 from srs.game.access import Action
 from srs.server.services import jobs, races, rounds, teams
-from srs.server.store.events import events_of_race
-from srs.server.store.jobs import parked_jobs
+from srs.server.services import overview as overviews
+from srs.server.services.signals import signals_of
+from srs.server.services.wording import boundary_in_words, moment_in_words
+from srs.server.store.engine import database_now
 from srs.server.store.matches import matches_of_round
-from srs.server.store.races import waiting_for_approval
+from srs.server.store.overview import count_received, queue_of_race, received
 from srs.server.store.scores import defence_scores_of
-from srs.server.store.submissions import DEFENCE, submissions_of_race
-from srs.server.store.teams import teams_of_race
+from srs.server.store.submissions import DEFENCE
+from srs.server.store.teams import team_by_number
+from srs.server.web.audit import AT_MOST, audit_lines
+from srs.server.web.boundaries import RefusedMove, boundaries, hurried, local_moment, warnings
+from srs.server.web.downloads import toml_file
+from srs.server.web.safety import whole
+from srs.server.web.timeline import timeline
 from srs.server.web.viewer import looking_at, signed_in, the_server
 
 pages = Blueprint("staff_races", __name__, url_prefix="/staff/races/<slug>")
 
-BOUNDARIES = {
-    "defence_opens_at": "defence opens",
-    "defence_closes_at": "defence closes",
-    "attack_opens_at": "attack opens",
-    "attack_closes_at": "attack closes",
-}
+RECEIVED_AT_ONCE = 50
 
 
 @pages.get("")
 def overview(slug: str) -> str:
-    """Rounds, teams, who asks to join, parked work."""
+    """What needs a human; one line for each team, as it stands in a round (``?round=``); the timeline."""
     signed_in()
+    return _manage(slug)
+
+
+def _manage(slug: str, refused: RefusedMove | None = None) -> str:
     with looking_at(slug, Action.STAFF_PAGES) as view:
+        asked = request.args.get("round", type=int)
+        shown = view.round_of(asked) if asked is not None else view.round
+        lines = overviews.team_lines(view.session, view.race, shown)
+        now_lines = lines if shown is view.round else overviews.team_lines(view.session, view.race, view.round)
+        queue = queue_of_race(view.session, view.race.id)
         return render_template(
             "staff/race.html",
             view=view,
-            teams=teams_of_race(view.session, view.race.id),
-            asking=waiting_for_approval(view.session, view.race.id),
-            parked=parked_jobs(view.session, view.race.id),
-            boundaries=BOUNDARIES,
+            shown=shown,
+            lines=lines,
+            teams={line.team.id: line.team for line in lines},
+            needs=overviews.needs(view.session, view.race, view.round, now_lines, queue),
+            queue=queue,
+            machine_now=database_now(view.session),
+            timeline=timeline(view.rounds, view.now),
+            boundaries={one.id: boundaries(one, view.now, view.timezone) for one in view.rounds},
+            hurried=hurried(view.rounds),
+            refused=refused,
         )
 
 
 @pages.get("/submissions")
 def submissions(slug: str) -> str:
-    """Everything that was received, with state, file and report."""
+    """What was received (of one team: ``?team=``), newest first, with state, file and signals; ``?page=`` from 1."""
     signed_in()
     with looking_at(slug, Action.STAFF_PAGES) as view:
-        received = submissions_of_race(view.session, view.race.id)
-        scores = defence_scores_of(view.session, [one.id for one in received if one.kind == DEFENCE])
-        return render_template("staff/submissions.html", view=view, received=received, scores=scores)
+        number, page = request.args.get("team", type=whole), max(request.args.get("page", 1, type=int), 1)
+        team = team_by_number(view.session, view.race.id, number) if number is not None else None
+        team_id = team.id if team else None
+        first = min(page - 1, 10**6) * RECEIVED_AT_ONCE
+        shown = received(view.session, view.race.id, team_id, first, RECEIVED_AT_ONCE)
+        scores = defence_scores_of(view.session, [one.id for one in shown if one.kind == DEFENCE])
+        return render_template(
+            "staff/submissions.html",
+            view=view,
+            team=team,
+            page=page,
+            pages=-(-count_received(view.session, view.race.id, team_id) // RECEIVED_AT_ONCE),
+            received=shown,
+            scores=scores,
+            signals=signals_of(view.session, view.race, list(scores.values())),
+        )
+
+
+@pages.post("/submissions/<public_id>/looked-at")
+def say_looked_at(slug: str, public_id: str) -> AnyResponse:
+    """Take the signals of a defence off the list of what needs a human."""
+    overviews.say_looked_at(the_server().store, signed_in(), slug, public_id)
+    flash("Noted: these signals need nobody any more.", "success")
+    return redirect(url_for("staff_races.overview", slug=slug), 303)
+
+
+@pages.get("/race.toml")
+def toml(slug: str) -> Response:
+    """The file of which the race was made."""
+    signed_in()
+    with looking_at(slug, Action.STAFF_PAGES) as view:
+        return toml_file(view.race.toml, slug)
 
 
 @pages.post("/jobs/<int:job_id>/retry")
@@ -65,30 +111,26 @@ def retry(slug: str, job_id: int) -> AnyResponse:
 
 
 @pages.post("/rounds/<int:number>")
-def move(slug: str, number: int) -> AnyResponse:
-    """Move one boundary of a round."""
+def move(slug: str, number: int) -> AnyResponse | tuple[str, int]:
+    """Move one boundary of a round; what cannot be is said beside the field, which keeps what was written."""
     person = signed_in()
     with looking_at(slug, Action.MOVE_BOUNDARY) as view:
-        zone = ZoneInfo(view.timezone)
-    at = _local_moment(request.form.get("at", ""), zone)
-    boundary, reason = request.form.get("boundary", ""), request.form.get("reason", "")
-    rounds.move_boundary(the_server().store, person, slug, number, boundary, at, reason)
-    flash("The boundary was moved.", "success")
-    return redirect(url_for("staff_races.overview", slug=slug), 303)
-
-
-def _local_moment(text: str, zone: ZoneInfo) -> dt.datetime:
-    """A moment from a ``datetime-local`` field, in the race's zone; as UTC. Refuses one that does not exist."""
+        zone = view.timezone
+    asked = RefusedMove(number, *(request.form.get(name, "") for name in ("boundary", "at", "reason")))
     try:
-        local = dt.datetime.fromisoformat(text)
-    except ValueError:
-        local = None
-    if local is None or local.tzinfo is not None:
-        raise InputError("round.moment", f"{text[:60]!r} is not a date and time such as 2027-04-17T18:00.")
-    moment = local.replace(tzinfo=zone).astimezone(dt.UTC)
-    if moment.astimezone(zone).replace(tzinfo=None) != local:
-        raise InputError("round.moment", f"{text[:60]} does not exist in {zone.key}: clocks are put forward then.")
-    return moment
+        at = local_moment(asked.at, ZoneInfo(zone))
+        before = rounds.move_boundary(the_server().store, person, slug, number, asked.boundary, at, asked.reason)
+    except (InputError, StateError) as error:
+        return _manage(slug, replace(asked, sentence=error.sentence)), error.status
+    what = boundary_in_words(asked.boundary, number).capitalize()
+    moved = f"{what} was moved from {moment_in_words(before, zone)} to {moment_in_words(at, zone)}."
+    flash(f"{moved} Everybody in the race is told the new time and the old one.", "success")
+    with looking_at(slug, Action.MOVE_BOUNDARY) as view:
+        moved_round = view.round_of(number)
+        candidates = rounds.preview_draw(view.session, view.race, moved_round)
+        for sentence in warnings(moved_round, asked.boundary, is_earlier=at < before, candidates=candidates):
+            flash(sentence, "warning")
+    return redirect(url_for("staff_races.overview", slug=slug), 303)
 
 
 @pages.get("/draw")
@@ -133,4 +175,5 @@ def audit(slug: str) -> str:
     """Who changed what, when and why."""
     signed_in()
     with looking_at(slug, Action.SEE_AUDIT) as view:
-        return render_template("staff/audit.html", view=view, events=events_of_race(view.session, view.race.id))
+        lines = audit_lines(view.session, view.race)
+        return render_template("staff/audit.html", view=view, lines=lines, at_most=AT_MOST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
@@ -15,10 +15,12 @@ from srs.game.access import Action
 from srs.game.phases import Phase
 from srs.judging.attack import public_feedback
 from srs.server.services.access import Person
+from srs.server.services.signals import is_published
 from srs.server.services.standings import is_final
 from srs.server.services.submissions import Kind, Upload, known_submission, open_upload, receive
 from srs.server.store.jobs import PENDING, waiting_before
 from srs.server.store.matches import Match, matches_of_attacker
+from srs.server.store.practice import practice_of, practice_scores_of
 from srs.server.store.rounds import Round
 from srs.server.store.scores import (
     AttackScore,
@@ -28,9 +30,11 @@ from srs.server.store.scores import (
     latest_attacks,
     latest_defences,
 )
-from srs.server.store.submissions import ATTACK, DEFENCE, submission_by_public_id, submissions_of_team
-from srs.server.web.home import examples
+from srs.server.store.submissions import ATTACK, DEFENCE, Submission, submission_by_public_id, submissions_of_team
+from srs.server.web import live, reports
 from srs.server.web.safety import checks_its_own_token
+from srs.server.web.staff_signals import signals_shown
+from srs.server.web.submission_figures import figures_of
 from srs.server.web.uploads import DRAIN_MAX_BYTES, UploadForm, drain
 from srs.server.web.viewer import RaceView, looking_at, signed_in, the_server
 from srs.traces.report import Report
@@ -42,17 +46,6 @@ METRIC_COLUMNS = (
     ("Sent, bytes", "_out_volume", 0),
     ("Duration, seconds", "_duration", 3),
 )
-METRIC_NAMES = {
-    "traces": "Traces",
-    "auc": "ROC-AUC",
-    "accuracy": "Accuracy",
-    "top_3": "In the first 3",
-    "top_5": "In the first 5",
-    "top_10": "In the first 10",
-    "mean_rank": "Mean rank of the true class",
-    "log_loss": "Log loss",
-    "bits_leaked": "Bits leaked, at least",
-}
 
 
 @pages.get("/races/<slug>/defence")
@@ -68,7 +61,7 @@ def defence(slug: str) -> str:
             sent=sent,
             scores=defence_scores_of(view.session, [one.id for one in sent]),
             counting=counting,
-            examples=examples(),
+            practice=practice_of(view.session, view.race.id),
         )
 
 
@@ -98,7 +91,7 @@ def attack(slug: str) -> str:
             is_final=is_final(view.session, shown, view.now),
             matches=_own_matches(view, shown),
             sent=sent,
-            examples=examples(),
+            practice=practice_of(view.session, view.race.id),
         )
 
 
@@ -117,32 +110,36 @@ def _own_matches(view: RaceView, of_round: Round) -> list[OwnMatch]:
 
 def feedback(score: AttackScore, *, final: bool) -> dict[str, float]:
     """AUC and accuracy of the public part, rounded, while a round is open; every number when it is final."""
-    if final:
-        return {name: value for name, value in score.final.items() if isinstance(value, int | float)}
-    return public_feedback(score.public)
+    return numbers(score.final) if final else public_feedback(score.public)
+
+
+def numbers(metrics: dict[str, Any]) -> dict[str, float]:
+    """Those of the metrics of an attack that are one number each."""
+    return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
 
 
 @pages.post("/races/<slug>/defence")
 @checks_its_own_token
 def send_defence(slug: str) -> AnyResponse:
     """Receive a defence."""
-    return _receive_file(slug, "defence")
+    return receive_file(slug, "defence")
 
 
 @pages.post("/races/<slug>/attack")
 @checks_its_own_token
 def send_attack(slug: str) -> AnyResponse:
     """Receive an attack."""
-    return _receive_file(slug, "attack")
+    return receive_file(slug, "attack")
 
 
-def _receive_file(slug: str, kind: Kind) -> AnyResponse:
+def receive_file(slug: str, kind: Kind) -> AnyResponse:
+    """Receive the file of an upload form, and lead to its submission."""
     try:
         public_id = _receive(signed_in(), slug, kind)
     except (SrsError, CSRFError, RequestEntityTooLarge):
         drain(request)
         raise
-    return redirect(url_for("submissions.show", slug=slug, public_id=public_id), 303)
+    return live.go_to(url_for("submissions.show", slug=slug, public_id=public_id))
 
 
 def _receive(person: Person, slug: str, kind: Kind) -> str:
@@ -176,7 +173,7 @@ def _store(upload: Upload) -> str:
 
 
 @pages.get("/races/<slug>/submissions/<public_id>")
-def show(slug: str, public_id: str) -> str:
+def show(slug: str, public_id: str) -> Response:
     """One submission: its state, its report, its numbers. For its team, and for staff."""
     with looking_at(slug, Action.SEE_RACE) as view:
         submission = submission_by_public_id(view.session, view.race.id, public_id)
@@ -186,17 +183,71 @@ def show(slug: str, public_id: str) -> str:
             OwnMatch(score.match, score, feedback(score, final=final), score.final if final else {})
             for score in attack_scores_of(view.session, submission.id)
         ]
-        return render_template(
+        report = Report.from_json(submission.job.report) if submission.job.report else None
+        score = defence_score_of(view.session, submission.id)
+        return live.page(
             "submissions/show.html",
+            {"judgement": "submissions/_judgement.html"},
             view=view,
             submission=submission,
             job=submission.job,
-            report=Report.from_json(submission.job.report) if submission.job.report else None,
+            report=report,
+            counting=reports.counting(view, submission),
+            list_url=_list_url(view, submission),
+            may_send_another=_may_send_another(view, submission),
+            found=reports.to_mend(report, view.rules.classes.singular) if report else None,
+            told=reports.told(view, submission, score) if score else None,
             metric_columns=METRIC_COLUMNS,
-            metric_names=METRIC_NAMES,
             before=waiting_before(view.session, submission.job),
-            score=defence_score_of(view.session, submission.id),
-            attacks=attacks,
+            score=score,
+            signals_shown=signals_shown(view, score),
+            figures=figures_of(view, submission),
+            attacks=[(own, _told_attack(view, own)) for own in attacks],
+            practice=_practised(view, submission),
             is_final=final,
+            is_published=is_published(view.session, view.race, submission),
             is_waiting=submission.job.state in PENDING,
         )
+
+
+def _list_url(view: RaceView, submission: Submission) -> str:
+    """The page on which such files are sent, with what was sent before; for staff, everybody's."""
+    if view.person is not None and view.person.is_staff:
+        return url_for("staff_races.submissions", slug=view.slug)
+    if submission.kind == ATTACK:
+        return url_for("submissions.attack", slug=view.slug, round=submission.round.number)
+    return url_for("submissions.defence" if submission.kind == DEFENCE else "practice.show", slug=view.slug)
+
+
+def _may_send_another(view: RaceView, submission: Submission) -> bool:
+    """Whether its team, which is the viewer's, can send another file in its place now."""
+    if view.team is None or view.team.id != submission.team_id:
+        return False
+    wanted = {DEFENCE: Phase.DEFENCE, ATTACK: Phase.ATTACK}.get(submission.kind)
+    return wanted is None or view.phase(submission.round) is wanted
+
+
+@dataclass(frozen=True)
+class Practised:
+    """What a practice attack reached: every metric, and the same in words beside the house's own attack."""
+
+    metrics: dict[str, Any]
+    told: reports.ToldAttack
+
+
+def _practised(view: RaceView, submission: Submission) -> Practised | None:
+    score = practice_scores_of(view.session, [submission.id]).get(submission.id)
+    if score is None:
+        return None
+    practice = practice_of(view.session, view.race.id)
+    house = practice.baseline if practice else None
+    return Practised(score.metrics, reports.told_attack(view, score.metrics, score.curves_sha256, house))
+
+
+def _told_attack(view: RaceView, own: OwnMatch) -> reports.ToldAttack | None:
+    """In words what the viewer may know of an attack in one match."""
+    if own.score is None:
+        return None
+    if own.final:
+        return reports.told_attack(view, own.final, own.score.curves_sha256)
+    return reports.told_so_far(view, own.shown)

@@ -6,16 +6,19 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from srs.errors import InputError
+from srs.errors import InputError, NotFound
 from srs.game.access import Action
-from srs.game.phases import Phase
+from srs.lab.plots.chart import Chart
+from srs.lab.plots.standings import Scores, Step, way
 from srs.server.services import teams
-from srs.server.services.standings import Standing, is_final, round_standings
+from srs.server.services.standings import MatchResult, RoundStandings, Standing, standings_of
 from srs.server.store.rounds import Round
-from srs.server.store.teams import team_by_number
+from srs.server.store.teams import Team, team_by_number
+from srs.server.web import figures
+from srs.server.web.leaderboard import begun_rounds, label_of
 from srs.server.web.viewer import looking_at, signed_in, the_server
 
 pages = Blueprint("teams", __name__)
@@ -90,6 +93,8 @@ class Compared:
     median_utility: float | None
     median_attack: float | None
     median_total: float | None
+    against: tuple[MatchResult, ...]
+    """The attacks on the team's defence; none of them before the round is final."""
 
 
 @pages.get("/races/<slug>/teams/<int:number>")
@@ -97,28 +102,65 @@ def show(slug: str, number: int) -> str:
     """One team, round by round, compared with the class."""
     with looking_at(slug, Action.SEE_TEAM) as view:
         team = team_by_number(view.session, view.race.id, number)
-        begun = [one for one in view.rounds if view.phase(one) in (Phase.ATTACK, Phase.CLOSED)]
-        compared = []
-        for one in begun:
-            standings = round_standings(view.session, view.race, one)
-            row = next((row for row in standings if row.team.id == team.id), None)
-            if row is not None:
-                compared.append(_compare(one, row, standings, is_final(view.session, one, view.now)))
-        return render_template("teams/show.html", view=view, team=team, compared=compared)
+        by_round = standings_of(view.session, view.race, begun_rounds(view), view.now)
+        return render_template(
+            "teams/show.html",
+            view=view,
+            team=team,
+            compared=[_compare(one, row) for one in by_round if (row := one.of(team)) is not None],
+            way=_way(team, by_round),
+            way_url=url_for("teams.way_figure", slug=slug, number=number),
+        )
 
 
-def _compare(of_round: Round, row: Standing, standings: list[Standing], final: bool) -> Compared:
+@pages.get("/races/<slug>/teams/<int:number>/way.svg")
+def way_figure(slug: str, number: int) -> Response:
+    """A team's places through the rounds."""
+    with looking_at(slug, Action.SEE_TEAM) as view:
+        team = team_by_number(view.session, view.race.id, number)
+        chart = _way(team, standings_of(view.session, view.race, begun_rounds(view), view.now))
+    if chart is None:
+        raise NotFound("figure.none", "There is no such picture of this team yet.")
+    return figures.answer(chart, changes=True)
+
+
+def _compare(one: RoundStandings, row: Standing) -> Compared:
+    attacks = [result for other in one.rows for result in other.matches] if one.is_final else []
     return Compared(
-        of_round=of_round,
-        is_final=final,
+        of_round=one.of_round,
+        is_final=one.is_final,
         standing=row,
-        teams=len(standings),
-        median_utility=_median(one.utility for one in standings),
-        median_attack=_median(one.attack for one in standings),
-        median_total=_median(one.total for one in standings),
+        teams=len(one.rows),
+        median_utility=_median(other.utility for other in one.rows),
+        median_attack=_median(other.attack for other in one.rows),
+        median_total=_median(other.total for other in one.rows),
+        against=tuple(result for result in attacks if result.defender.id == row.team.id),
     )
 
 
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
+
+
+def _way(team: Team, by_round: Iterable[RoundStandings]) -> Chart | None:
+    """``None`` before the team is in a ranking."""
+    steps = [_step(one, row) for one in by_round if (row := one.of(team)) is not None]
+    return way(steps) if steps else None
+
+
+def _step(one: RoundStandings, row: Standing) -> Step:
+    utilities = [other.utility for other in one.rows if other.utility is not None]
+    attacks = [other.attack or 0.0 for other in one.rows]
+    return Step(
+        label=label_of(one),
+        teams=len(one.rows),
+        scores=Scores(row.utility, row.attack, row.total),
+        by_total=row.rank,
+        by_utility=None if row.utility is None else _place(row.utility, utilities),
+        by_attack=_place(row.attack or 0.0, attacks),
+    )
+
+
+def _place(value: float, values: Iterable[float]) -> int:
+    return 1 + sum(other > value for other in values)

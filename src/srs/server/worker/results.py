@@ -16,16 +16,20 @@ from pydantic import TypeAdapter
 from srs.judging.attack import AttackVerdict, judge_attack
 from srs.judging.bundle import Bundle, prepare_bundle
 from srs.judging.defence import Verdict, judge_defence
-from srs.judging.task import AttackTask, BundleTask, DefenceTask, Task
+from srs.judging.profile import read_profile
+from srs.judging.task import AttackTask, BundleTask, DefenceTask, HouseTask, Task
+from srs.lab.house import House, make_house
 
-Result = Verdict | AttackVerdict | Bundle
+Result = Verdict | AttackVerdict | Bundle | House
 _ADAPTERS: dict[type[Task], TypeAdapter[Result]] = {
     DefenceTask: TypeAdapter(Verdict),
     AttackTask: TypeAdapter(AttackVerdict),
     BundleTask: TypeAdapter(Bundle),
+    HouseTask: TypeAdapter(House),
 }
 FILE_NAME = "result.json"
 RESULT_MAX_BYTES = 64 << 20
+PROFILE_MAX_BYTES = 1 << 20
 
 
 def judge(task: Task, folder: Path) -> Result:
@@ -34,9 +38,11 @@ def judge(task: Task, folder: Path) -> Result:
         case DefenceTask():
             return judge_defence(task, folder)
         case AttackTask():
-            return judge_attack(task)
+            return judge_attack(task, folder)
         case BundleTask():
             return prepare_bundle(task, folder)
+        case HouseTask():
+            return make_house(task, folder)
         case _:
             assert_never(task)
 
@@ -52,14 +58,16 @@ def read(task: Task, folder: Path) -> Result:
     result = _ADAPTERS[type(task)].validate_json(text)
     for name in _named(result):
         _plain_file(folder, name)
+    if isinstance(result, Verdict) and result.accepted:
+        read_profile(_plain_file(folder, result.profile, PROFILE_MAX_BYTES).read_bytes())
     return result
 
 
 def _named(result: Result) -> Iterable[str]:
     match result:
         case Verdict():
-            return [*result.files.values(), result.pool, result.published] if result.accepted else []
-        case Bundle():
+            return [*result.files.values(), result.pool, result.published, result.profile] if result.accepted else []
+        case Bundle() | House():
             return [*result.files.values(), result.labels]
         case AttackVerdict():
             return []

@@ -1,4 +1,4 @@
-"""What must be done again and again, by whoever notices first: sweep jobs, advance rounds, send mail, clean up.
+"""What must be done again and again, by whoever notices first: sweep jobs, advance rounds, tell, send mail, clean up.
 
 Any number of processes may tend one installation; each duty is safe against the others.
 """
@@ -15,6 +15,8 @@ from threading import Event
 from srs.server.bootstrap import Server
 from srs.server.services.jobs import sweep
 from srs.server.services.mail import deliverer, send_due_mail
+from srs.server.services.practice import ask_the_house
+from srs.server.services.reminders import announce
 from srs.server.services.rounds import advance
 from srs.server.services.storage import sweep_blobs
 
@@ -35,7 +37,7 @@ def tend_until(server: Server, asked: Event) -> None:
 
 def tend_once(server: Server) -> None:
     """Do every duty once; the trouble of one does not keep the others from being done."""
-    for duty in (_sweep, _advance, _send_mail):
+    for duty in (_sweep, _ask_the_house, _advance, _announce, _send_mail):
         _in_peace(server, duty)
 
 
@@ -55,8 +57,16 @@ def _sweep(server: Server) -> None:
     sweep(server.store, server.bell, server.config.crashes_max)
 
 
+def _ask_the_house(server: Server) -> None:
+    ask_the_house(server.store, server.bell)
+
+
 def _advance(server: Server) -> None:
     advance(server.store, server.bell)
+
+
+def _announce(server: Server) -> None:
+    announce(server.store)
 
 
 def _send_mail(server: Server) -> None:

@@ -19,16 +19,21 @@ from srs.errors import SrsError, Unavailable
 from srs.judging.attack import AttackVerdict
 from srs.judging.bundle import Bundle
 from srs.judging.defence import Verdict
-from srs.judging.task import BundleTask, Task
+from srs.judging.steps import Step, announced
+from srs.judging.task import BundleTask, HouseTask, Task
+from srs.lab.house import House
 from srs.server.bootstrap import Server
 from srs.server.services.evaluations import (
     finish_attack,
     finish_bundle,
     finish_defence,
+    finish_house,
+    finish_practice,
     load_task,
     reject_too_costly,
 )
-from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back
+from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back, report_step
+from srs.server.store.jobs import PRACTICE
 from srs.server.worker import jail, results
 from srs.server.worker.jail import Ending, Outcome
 
@@ -36,6 +41,8 @@ GRACE_S = 20.0
 """From the wish to end until an unfinished judgement is given back."""
 IDLE_S = 0.25
 """Between two looks for work where no bell rings."""
+LOOK_S = 0.2
+"""Between two looks at the judgement that is going on."""
 TROUBLE_S = 2.0
 """Before the next try where the database is away."""
 
@@ -87,7 +94,7 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
     claim = claim_next(server.store, name, config.lease_s, config.crashes_max)
     if claim is None:
         return False
-    with _folder(config.data) as folder, _kept_lease(server, claim, shutdown) as end:
+    with _folder(config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
         try:
             task = load_task(server.store, claim)
             outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end)
@@ -108,7 +115,7 @@ def _finish(server: Server, claim: Claim, task: Task, outcome: Outcome, folder: 
             _publish(server, claim, results.read(task, folder), folder)
         case Ending.STOPPED:
             give_back(server.store, claim, "", crashed=False)
-        case Ending.TOO_COSTLY if not isinstance(task, BundleTask):
+        case Ending.TOO_COSTLY if not isinstance(task, BundleTask | HouseTask):
             reject_too_costly(server.store, claim, _too_costly(outcome))
         case Ending.TOO_COSTLY | Ending.CRASHED:
             give_back(server.store, claim, outcome.detail)
@@ -125,10 +132,14 @@ def _publish(server: Server, claim: Claim, result: results.Result, folder: Path)
     match result:
         case Verdict():
             finish_defence(server.store, claim, result, folder)
+        case AttackVerdict() if claim.kind == PRACTICE:
+            finish_practice(server.store, claim, result)
         case AttackVerdict():
             finish_attack(server.store, claim, result)
         case Bundle():
             finish_bundle(server.store, claim, result, folder)
+        case House():
+            finish_house(server.store, claim, result, folder)
         case _:
             assert_never(result)
 
@@ -142,10 +153,13 @@ def _folder(data: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _kept_lease(server: Server, claim: Claim, shutdown: Shutdown) -> Iterator[Event]:
-    """Extend a lease during the block; the event is set when the job is no longer mine, or time is up."""
+def _kept_lease(server: Server, claim: Claim, shutdown: Shutdown, folder: Path) -> Iterator[Event]:
+    """Extend a lease during the block; the event is set when the job is no longer mine, or time is up.
+
+    The steps that the child announces in its folder are told on the way.
+    """
     end, done = Event(), Event()
-    keeper = Thread(target=_keep_lease, args=(server, claim, shutdown, end, done), daemon=True)
+    keeper = Thread(target=_keep_lease, args=(server, claim, shutdown, folder, end, done), daemon=True)
     keeper.start()
     try:
         yield end
@@ -154,16 +168,21 @@ def _kept_lease(server: Server, claim: Claim, shutdown: Shutdown) -> Iterator[Ev
         keeper.join()
 
 
-def _keep_lease(server: Server, claim: Claim, shutdown: Shutdown, end: Event, done: Event) -> None:
+def _keep_lease(server: Server, claim: Claim, shutdown: Shutdown, folder: Path, end: Event, done: Event) -> None:
     every_s = server.config.lease_s / 3
     next_at = time.monotonic() + every_s
-    while not done.wait(min(every_s, 0.2)):
+    told: Step | None = None
+    while not done.wait(min(every_s, LOOK_S)):
         if shutdown.overdue.is_set():
             end.set()
-        elif time.monotonic() >= next_at and not end.is_set():
-            next_at = time.monotonic() + every_s
-            try:
+        try:
+            if time.monotonic() >= next_at and not end.is_set():
+                next_at = time.monotonic() + every_s
                 if not extend_lease(server.store, claim, server.config.lease_s):
                     end.set()
-            except SrsError as error:  # the fence decides in the end; until then the work may go on
-                _log.warning("lease of job %d not extended: %s", claim.job_id, error)
+            step = announced(folder)
+            if step is not None and step is not told:
+                report_step(server.store, claim, step)
+                told = step
+        except SrsError as error:  # the fence decides in the end; until then the work may go on
+            _log.warning("lease of job %d not extended: %s", claim.job_id, error)

