@@ -11,7 +11,7 @@ from srs.game.access import Action
 from srs.game.phases import Phase, attack_window, phase_at
 from srs.server.services.access import Person, require
 from srs.server.services.rounds import GRACE, PARKED_HOLDS
-from srs.server.services.signals import Signal, signals_of
+from srs.server.services.signals import Signal, count_signals, signals_of
 from srs.server.services.wording import moment_in_words
 from srs.server.store import clock, events, overview
 from srs.server.store.engine import Session, Store, database_now
@@ -121,18 +121,19 @@ def needs(session: Session, race: Race, of_round: Round, lines: list[TeamLine], 
         parked=parked_jobs(session, race.id),
         asking=waiting_for_approval(session, race.id),
         undefended=[line.team for line in playing if line.score is None] if _ends_soon(of_round, moment) else [],
-        signalled=_signalled(session, race),
+        signalled=_signalled(session, race, lines),
         draw=_late_draw(session, race, of_round, lines, moment),
         stalled=_stalled(queue, database_now(session)),
     )
 
 
-def _signalled(session: Session, race: Race) -> list[Signalled]:
+def _signalled(session: Session, race: Race, lines: list[TeamLine]) -> list[Signalled]:
     counting = overview.counting_defences(session, race.id)
-    signals = signals_of(session, race, counting)
+    signals = {line.score.submission_id: line.signals for line in lines if line.score}
+    signals |= signals_of(session, race, [one for one in counting if one.submission_id not in signals])
     done = overview.looked_at(session, race.id) if signals else {}
     all_of_them = [Signalled(one.submission, signals.get(one.submission_id, [])) for one in counting]
-    return [one for one in all_of_them if len(one.signals) > done.get(one.submission.public_id, 0)]
+    return [one for one in all_of_them if count_signals(one.signals) > done.get(one.submission.public_id, 0)]
 
 
 def _ends_soon(of_round: Round, moment: dt.datetime) -> bool:
@@ -182,7 +183,7 @@ def _stalled(queue: Queue, moment: dt.datetime) -> str:
 
 def is_looked_at(session: Session, race: Race, score: DefenceScore, signals: list[Signal]) -> bool:
     """Whether staff have said that the signals of a defence need nobody, all of those that it has now."""
-    return len(signals) <= overview.looked_at(session, race.id).get(score.submission.public_id, 0)
+    return count_signals(signals) <= overview.looked_at(session, race.id).get(score.submission.public_id, 0)
 
 
 def say_looked_at(store: Store, person: Person, slug: str, public_id: str) -> None:
@@ -204,5 +205,5 @@ def say_looked_at(store: Store, person: Person, slug: str, public_id: str) -> No
             clock.now(session),
             race_id=race.id,
             user_id=person.user_id or None,
-            detail={"team": submission.team.number, "signals": len(signals)},
+            detail={"team": submission.team.number, "signals": count_signals(signals)},
         )

@@ -15,7 +15,7 @@ from srs.server.store.practice import practice_of
 from srs.server.store.races import Race
 from srs.server.store.scores import DefenceScore
 from srs.server.store.submissions import Submission
-from srs.server.store.twins import Twin, twins_of
+from srs.server.store.twins import Twin, Twins, twins_of
 from srs.traces.report import Problem
 
 SAME_FILE, SAME_CAPTURES, PRACTICE_FILE = "file.same", "file.same-captures", "file.practice"
@@ -70,11 +70,14 @@ UNKNOWN = Meaning("Something unusual", "Look at the file, and ask the team.")
 
 @dataclass(frozen=True)
 class Signal:
-    """One signal of one defence; ``other`` is the public id of the defence that it is compared with, or empty."""
+    """What is unusual about one defence."""
 
     code: str
     found: str
     other: str = ""
+    """The public id of the defence that it is compared with, or empty."""
+    stands_for: int = 1
+    """How many signals it tells of, for the many that are the same."""
 
     @property
     def title(self) -> str:
@@ -100,10 +103,15 @@ def signals_of(session: Session, race: Race, scores: Sequence[DefenceScore]) -> 
         kept = [Signal(problem.code, str(problem)) for problem in map(Problem.from_json, score.signals)]
         name = houses[score.submission_id]
         own = [Signal(PRACTICE_FILE, f"It is {name} of the race's practice match, byte for byte.")] if name else []
-        others = [_about(twin, zone) for twin in twins.get(score.submission_id, ())]
+        others = _others(twins[score.submission_id], zone) if score.submission_id in twins else []
         if signals := [*own, *others, *kept]:
             found[score.submission_id] = signals
     return found
+
+
+def count_signals(signals: Sequence[Signal]) -> int:
+    """How many signals these tell of."""
+    return sum(signal.stands_for for signal in signals)
 
 
 def is_published(session: Session, race: Race, submission: Submission) -> bool:
@@ -115,6 +123,14 @@ def _published(session: Session, race: Race) -> dict[str, str]:
     """The files of the practice match: ``{sha256: name}``."""
     practice = practice_of(session, race.id)
     return {entry["sha256"]: name for name, entry in practice.files.items()} if practice else {}
+
+
+def _others(twins: Twins, zone: str) -> list[Signal]:
+    named = [_about(twin, zone) for twin in twins.named]
+    if not twins.more:
+        return named
+    teams = "1 more team" if twins.more == 1 else f"{twins.more} more teams"
+    return [*named, Signal(SAME_CAPTURES, f"{teams} sent the same captures.", stands_for=twins.more)]
 
 
 def _about(twin: Twin, zone: str) -> Signal:
