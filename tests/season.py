@@ -58,7 +58,7 @@ def send(store: Store, person: Person, slug: str, kind: Kind, content: bytes, na
     """Receive a file as the pages do; its public id."""
     upload = open_upload(store, person, slug, kind)
     blob = store.blobs.put(content)
-    return receive(store, SilentBell(), upload, blob, name, f"key-of-{person.name}-{len(content)}")
+    return receive(store, SilentBell(), upload, blob, name, f"key-of-{person.name}-{blob.sha256[:16]}")
 
 
 def set_state(store: Store, slug: str, public_id: str, state: str, report: Report | None = None) -> int:

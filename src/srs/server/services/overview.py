@@ -51,14 +51,29 @@ class TeamLine:
     """Of the defence that counts."""
 
 
-def team_lines(session: Session, race: Race, of_round: Round) -> list[TeamLine]:
+@dataclass(frozen=True)
+class Signalled:
+    """A defence with signals."""
+
+    submission: Submission
+    signals: list[Signal]
+
+
+def signalled(session: Session, race: Race) -> list[Signalled]:
+    """The defences with signals among those that count, of every round, the latest first; no excluded teams'."""
+    counting = overview.counting_defences(session, race.id)
+    signals = signals_of(session, race, counting)
+    return [Signalled(one.submission, signals[one.submission_id]) for one in counting if one.submission_id in signals]
+
+
+def team_lines(session: Session, race: Race, of_round: Round, signalled: list[Signalled]) -> list[TeamLine]:
     """Every team of a race by number, excluded ones too, as it stands in one round."""
     members = overview.members_of_teams(session, race.id)
     defences = latest_defences(session, of_round)
     states = states_of_round(session, of_round.id, DEFENCE)
     attacks = overview.attacked_matches(session, of_round.id)
     uploads = overview.last_uploads(session, race.id)
-    signals = signals_of(session, race, list(defences.values()))
+    signals = {one.submission.id: one.signals for one in signalled}
     lines = []
     for team in overview.plain_teams(session, race.id):
         people = members.get(team.id, [])
@@ -87,14 +102,6 @@ def _state(team: Team, states: Mapping[str, set[int]]) -> str:
 
 
 @dataclass(frozen=True)
-class Signalled:
-    """A defence with signals that nobody has looked at yet."""
-
-    submission: Submission
-    signals: list[Signal]
-
-
-@dataclass(frozen=True)
 class Needs:
     """What waits for a human. All of it empty: nothing does."""
 
@@ -103,7 +110,7 @@ class Needs:
     undefended: list[Team]
     """Teams without an accepted defence, in the last day of a defence phase."""
     signalled: list[Signalled]
-    """Of every round, the latest first."""
+    """Those that nobody has looked at yet."""
     draw: str
     """Why the draw or the attack phase of the round is late, in a sentence."""
     stalled: str
@@ -113,27 +120,21 @@ class Needs:
         return bool(self.parked or self.asking or self.undefended or self.signalled or self.draw or self.stalled)
 
 
-def needs(session: Session, race: Race, of_round: Round, lines: list[TeamLine], queue: Queue) -> Needs:
+def needs(
+    session: Session, race: Race, of_round: Round, lines: list[TeamLine], signalled: list[Signalled], queue: Queue
+) -> Needs:
     """What staff should do now in a race, seen from its present round and the lines of its teams there."""
     moment = clock.now(session)
     playing = [line for line in lines if line.team.excluded_at is None and line.members]
+    done = overview.looked_at(session, race.id) if signalled else {}
     return Needs(
         parked=parked_jobs(session, race.id),
         asking=waiting_for_approval(session, race.id),
         undefended=[line.team for line in playing if line.score is None] if _ends_soon(of_round, moment) else [],
-        signalled=_signalled(session, race, lines),
+        signalled=[one for one in signalled if count_signals(one.signals) > done.get(one.submission.public_id, 0)],
         draw=_late_draw(session, race, of_round, lines, moment),
         stalled=_stalled(queue, database_now(session)),
     )
-
-
-def _signalled(session: Session, race: Race, lines: list[TeamLine]) -> list[Signalled]:
-    counting = overview.counting_defences(session, race.id)
-    signals = {line.score.submission_id: line.signals for line in lines if line.score}
-    signals |= signals_of(session, race, [one for one in counting if one.submission_id not in signals])
-    done = overview.looked_at(session, race.id) if signals else {}
-    all_of_them = [Signalled(one.submission, signals.get(one.submission_id, [])) for one in counting]
-    return [one for one in all_of_them if count_signals(one.signals) > done.get(one.submission.public_id, 0)]
 
 
 def _ends_soon(of_round: Round, moment: dt.datetime) -> bool:

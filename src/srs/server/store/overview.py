@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
 from srs.server.store.accounts import User
 from srs.server.store.engine import database_now
@@ -55,8 +55,9 @@ def last_uploads(session: Session, race_id: int) -> dict[int, dt.datetime]:
 
 def attacked_matches(session: Session, round_id: int) -> dict[int, tuple[int, int]]:
     """How many of its matches of a round each team has attacked: ``{team_id: (attacked, matches)}``; no void ones."""
-    accepted = select(AttackScore.match_id).join(Job, Job.id == AttackScore.job_id).where(Job.state == ACCEPTED)
-    attacked = accepted.distinct().subquery()
+    accepted = select(AttackScore.match_id).join(Match, Match.id == AttackScore.match_id)
+    accepted = accepted.join(Job, Job.id == AttackScore.job_id)
+    attacked = accepted.where(Match.round_id == round_id, Job.state == ACCEPTED).distinct().subquery()
     query = select(Match.attacker_id, func.count(attacked.c.match_id), func.count(Match.id))
     query = query.outerjoin(attacked, attacked.c.match_id == Match.id).where(Match.void_at.is_(None))
     query = query.where(Match.round_id == round_id).group_by(Match.attacker_id)
@@ -109,7 +110,7 @@ def counting_defences(session: Session, race_id: int) -> list[DefenceScore]:
     query = query.where(counts, Team.excluded_at.is_(None)).order_by(Round.number.desc(), Team.number)
     path = contains_eager(DefenceScore.submission)
     query = query.options(path, path.contains_eager(Submission.team), path.contains_eager(Submission.round))
-    return list(session.scalars(query))
+    return list(session.scalars(query.options(defer(DefenceScore.metrics), defer(DefenceScore.files))))
 
 
 def unready_bundles(session: Session, round_id: int) -> int:

@@ -1,4 +1,4 @@
-"""Defences that are the same captures as another team's, found by their numbers: two queries for any number of them."""
+"""Defences that are the same captures as another team's, found by their numbers: one query for any number of them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session
 
 from srs.server.store.rounds import Round
 from srs.server.store.scores import DefenceScore
@@ -46,19 +46,23 @@ class Twins:
 
 @dataclass(frozen=True)
 class _Sent:
-    """An accepted defence as it is compared; what makes two the same captures is ``captures``."""
+    """An accepted defence as it is compared."""
 
     submission_id: int
     public_id: str
-    team_id: int
     sha256: str
     received_at: dt.datetime
-    captures: tuple[object, ...]
+    team_number: int
+    team_name: str
+    round_number: int
+    traces: int
+    packets: int
+    metrics: dict[str, float]
 
     @property
-    def came(self) -> tuple[dt.datetime, int]:
-        """Defences in the order of their arrival."""
-        return self.received_at, self.submission_id
+    def captures(self) -> tuple[object, ...]:
+        """What is equal for the same captures only."""
+        return self.traces, self.packets, *sorted(self.metrics.items())
 
 
 def twins_of(session: Session, race_id: int, submission_ids: Sequence[int]) -> dict[int, Twins]:
@@ -66,63 +70,56 @@ def twins_of(session: Session, race_id: int, submission_ids: Sequence[int]) -> d
 
     Twins have as many traces and packets, and every metric equal to the last digit, however the files are packed.
     """
-    asked = [_sent(row) for row in session.execute(_defences().where(Submission.id.in_(submission_ids)))]
+    sent = [_Sent(*row) for row in session.execute(_alike(race_id))]
     groups: dict[tuple[object, ...], list[_Sent]] = {}
-    sources: dict[int, tuple[int, str, int]] = {}
-    for row in session.execute(_alike(race_id, submission_ids)):
-        sent = _sent(row)
-        groups.setdefault(sent.captures, []).append(sent)
-        sources[sent.submission_id] = (row.team_number, row.team_name, row.round_number)
-    found = {}
-    for own in asked:
+    for one in sent:
+        groups.setdefault(one.captures, []).append(one)
+    asked, found = set(submission_ids), {}
+    for own in sent:
+        if own.submission_id not in asked:
+            continue
         firsts: dict[int, _Sent] = {}
-        for other in groups.get(own.captures, ()):
-            if other.team_id != own.team_id:
-                firsts.setdefault(other.team_id, other)
+        for other in groups[own.captures]:
+            if other.team_number != own.team_number:
+                firsts.setdefault(other.team_number, other)
         if firsts:
             ranked = sorted(firsts.values(), key=lambda other: other.sha256 != own.sha256)
-            named = [_twin(own, other, *sources[other.submission_id]) for other in ranked[:NAMED_MAX]]
+            named = [_twin(own, other) for other in ranked[:NAMED_MAX]]
             found[own.submission_id] = Twins(named, len(ranked) - len(named))
     return found
 
 
-def _defences() -> Select[Any]:
-    of_submission = (Submission.id, Submission.public_id, Submission.team_id, Submission.sha256, Submission.received_at)
-    of_score = (DefenceScore.traces, DefenceScore.packets, DefenceScore.utility, DefenceScore.metrics)
-    query = select(*of_submission, *of_score).join(DefenceScore, DefenceScore.submission_id == Submission.id)
-    return query.order_by(Submission.received_at, Submission.id)
-
-
-def _alike(race_id: int, submission_ids: Sequence[int]) -> Select[Any]:
-    """The defences of the race that may be a twin of one of these, by arrival, each with its team and round."""
-    own, score = aliased(Submission), aliased(DefenceScore)
-    has_twin = (
-        select(score.id)
-        .join(own, own.id == score.submission_id)
-        .where(own.race_id == race_id, own.id.in_(submission_ids), own.team_id != Submission.team_id)
-        .where(score.traces == DefenceScore.traces, score.packets == DefenceScore.packets)
-        .where(score.utility == DefenceScore.utility)
-        .exists()
+def _alike(race_id: int) -> Select[Any]:
+    """The accepted defences of a race that agree with another team's in all but the metrics, by arrival."""
+    of_race = select(DefenceScore.traces, DefenceScore.packets, DefenceScore.utility)
+    of_race = of_race.join(Submission, Submission.id == DefenceScore.submission_id)
+    keys = of_race.where(Submission.race_id == race_id).group_by(*of_race.selected_columns)
+    shared = keys.having(func.count(Submission.team_id.distinct()) > 1).subquery()
+    same = [column == getattr(DefenceScore, column.key) for column in shared.c]
+    query = select(
+        Submission.id,
+        Submission.public_id,
+        Submission.sha256,
+        Submission.received_at,
+        Team.number,
+        Team.name,
+        Round.number,
+        DefenceScore.traces,
+        DefenceScore.packets,
+        DefenceScore.metrics,
     )
-    query = _defences().where(Submission.race_id == race_id, has_twin)
+    query = query.join(DefenceScore, DefenceScore.submission_id == Submission.id).join(shared, and_(*same))
     query = query.join(Team, Team.id == Submission.team_id).join(Round, Round.id == Submission.round_id)
-    return query.add_columns(
-        Team.number.label("team_number"), Team.name.label("team_name"), Round.number.label("round_number")
-    )
+    return query.where(Submission.race_id == race_id).order_by(Submission.received_at, Submission.id)
 
 
-def _sent(row: Any) -> _Sent:
-    captures = (row.traces, row.packets, row.utility, *sorted(row.metrics.items()))
-    return _Sent(row.id, row.public_id, row.team_id, row.sha256, row.received_at, captures)
-
-
-def _twin(own: _Sent, other: _Sent, team_number: int, team_name: str, round_number: int) -> Twin:
+def _twin(own: _Sent, other: _Sent) -> Twin:
     return Twin(
         public_id=other.public_id,
-        team_number=team_number,
-        team_name=team_name,
-        round_number=round_number,
+        team_number=other.team_number,
+        team_name=other.team_name,
+        round_number=other.round_number,
         received_at=other.received_at,
         is_same_file=other.sha256 == own.sha256,
-        is_earlier=other.came < own.came,
+        is_earlier=(other.received_at, other.submission_id) < (own.received_at, own.submission_id),
     )

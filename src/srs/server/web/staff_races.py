@@ -43,18 +43,19 @@ def _manage(slug: str, refused: RefusedMove | None = None) -> str:
     with looking_at(slug, Action.STAFF_PAGES) as view:
         asked = request.args.get("round", type=int)
         shown = view.round_of(asked) if asked is not None else view.round
-        lines = overviews.team_lines(view.session, view.race, shown)
-        now_lines = lines if shown is view.round else overviews.team_lines(view.session, view.race, view.round)
-        queue = queue_of_race(view.session, view.race.id)
+        session, race, queue = view.session, view.race, queue_of_race(view.session, view.race.id)
+        signalled = overviews.signalled(session, race)
+        lines = overviews.team_lines(session, race, shown, signalled)
+        now_lines = lines if shown is view.round else overviews.team_lines(session, race, view.round, signalled)
         return render_template(
             "staff/race.html",
             view=view,
             shown=shown,
             lines=lines,
             teams={line.team.id: line.team for line in lines},
-            needs=overviews.needs(view.session, view.race, view.round, now_lines, queue),
+            needs=overviews.needs(session, race, view.round, now_lines, signalled, queue),
             queue=queue,
-            machine_now=database_now(view.session),
+            machine_now=database_now(session),
             timeline=timeline(view.rounds, view.now),
             boundaries={one.id: boundaries(one, view.now, view.timezone) for one in view.rounds},
             hurried=hurried(view.rounds),
