@@ -48,7 +48,8 @@ def test_the_trade_off_in_words_and_as_a_table() -> None:
     chart = trade_off([A, B, C, D], 0.04, 5.72)
     assert chart.alt == (
         "4 defences by utility and by the accuracy of the strongest attack on each. On the front, where nobody is both "
-        "cheaper and better hidden: 3, from D (utility 4.80, 10%) to A (utility 5.70, 95%)."
+        "cheaper and better hidden: 3, from D (utility 4.80, 10\N{NO-BREAK SPACE}%) "
+        "to A (utility 5.70, 95\N{NO-BREAK SPACE}%)."
     )
     assert chart.rows == (
         ("A", 5.7, 1.0, 0.95, 0.99, "yes"),

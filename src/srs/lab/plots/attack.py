@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from srs.judging.curves import Confused, Curves, Roc
 from srs.lab.plots.by_class import NAMED_MAX, Marks, Scale, Told, by_class
-from srs.lab.plots.chart import BAND, DASHES, SERIES, SHAPES, Chart, Classes, Column, Spec, series_scale
+from srs.lab.plots.chart import BAND, DASHES, SERIES, SHAPES, Chart, Classes, Column, Spec, series_scale, share_in_words
 from srs.traces.report import counted, in_parts, so_often
 
 RANKS_SHOWN: Final = 10
@@ -39,7 +39,8 @@ def accuracy_by_class(curves: Curves, classes: Classes) -> Chart:
     all_right, all_wrong = (sum(share == end for share in shares) for end in (1.0, 0.0))
     overall = _accuracy(curves)
     alt = (
-        f"{overall:.1%} of {counted(curves.traces, 'trace')} are guessed (by chance, {1 / curves.classes:.1%}); of "
+        f"{share_in_words(overall)} of {counted(curves.traces, 'trace')} are guessed "
+        f"(by chance, {share_in_words(1 / curves.classes)}); of "
         f"{counted(len(known), classes.noun)}, {all_right} always and {all_wrong} never."
     )
     columns = (Column("Accuracy", 3), Column("Traces", 0))
@@ -87,8 +88,8 @@ def true_rank(curves: Curves, classes: Classes) -> Chart:
         name="true-rank",
         title=f"Rank of the true {classes.noun}",
         alt=(
-            f"The true {classes.noun} is the attack's first guess for {shares[0]:.1%} of the traces and among its "
-            f"first {among} for {math.fsum(shares[:among]):.1%}."
+            f"The true {classes.noun} is the attack's first guess for {share_in_words(shares[0])} of the traces and "
+            f"among its first {among} for {share_in_words(math.fsum(shares[:among]))}."
         ),
         spec={
             "data": {"values": values},
@@ -185,7 +186,7 @@ def _pair_axes(count: int, classes: Classes) -> dict[str, Any]:
         for field, title in titles.items()
     )
     return {
-        "x": {**x, "axis": {**axis, "labelAngle": -60, "labelLimit": 80}},
+        "x": {**x, "axis": {**axis, "labelAngle": -60, "labelLimit": 80, "titlePadding": 16}},
         "y": {**y, "axis": {**axis, "labelLimit": 110}},
     }
 
@@ -230,8 +231,9 @@ def roc(curve: Roc) -> Chart:
         title="ROC curve, with its 95 % band",
         alt=(
             f"The area under the mean curve of the classes is {curve.macro_auc:.3f}, under that of all pairs "
-            f"{curve.micro_auc:.3f}. At a false positive rate of {curve.fpr[at]:.0%} the true positive rate is "
-            f"{curve.macro[at]:.1%} (95 % band {curve.low[at]:.1%} to {curve.high[at]:.1%})."
+            f"{curve.micro_auc:.3f}. At a false positive rate of {share_in_words(curve.fpr[at], 0)} the true positive "
+            f"rate is {share_in_words(curve.macro[at])} "
+            f"(95 % band {share_in_words(curve.low[at])} to {share_in_words(curve.high[at])})."
         ),
         spec={
             "layer": [
@@ -267,8 +269,9 @@ def calibration(curves: Curves) -> Chart:
         name="calibration",
         title="Calibration: how sure, and how often right",
         alt=(
-            f"The attack is {curves.confidence:.1%} sure of its guesses on average and right in "
-            f"{_accuracy(curves):.1%}; the expected calibration error is {curves.calibration_error:.3f} (0 is best)."
+            f"The attack is {share_in_words(curves.confidence)} sure of its guesses on average and right in "
+            f"{share_in_words(_accuracy(curves))}; "
+            f"the expected calibration error is {curves.calibration_error:.3f} (0 is best)."
         ),
         spec=spec,
         columns=(Column("How sure"), Column("On average", 3), Column("How often right", 3), Column("Traces", 0)),

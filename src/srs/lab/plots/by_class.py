@@ -63,7 +63,7 @@ def log_scale(title: str, series: Sequence[Marks]) -> Scale:
     ticks = [step * power for power in powers for step in (1, 2, 5) if low <= step * power <= high]
     if len(ticks) > _TICKS_MAX:
         ticks = [power for power in powers if low <= power <= high]
-    return Scale(title, ends=(low, high), ticks=ticks if len(ticks) > 1 else (), is_log=True)
+    return Scale(f"{title} (log scale)", ends=(low, high), ticks=ticks if len(ticks) > 1 else (), is_log=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _rows(values: list[dict[str, Any]], names: Sequence[str], scale: Scale, seri
     values = [{**one, "class": names[one["place"] - 1]} for one in values]
     of_class: dict[str, Any] = {"field": "class", "type": "nominal", "title": None}
     of_class["sort"] = {"field": "place", "op": "max", "order": "descending"}
-    of_class["axis"] = {"grid": True, "ticks": False, "domain": False, "labelLimit": 130}
+    of_class["axis"] = {"grid": True, "ticks": False, "domain": False, "labelLimit": 130, "labelPadding": 8}
     return _view(values, scale, series, ("x", "y"), of_class)
 
 

@@ -101,3 +101,8 @@ def bytes_in_words(size_bytes: float) -> str:
 def seconds_in_words(duration_s: float) -> str:
     """``12.5 s``: three digits."""
     return f"{float(f'{duration_s:.3g}'):g} s"
+
+
+def share_in_words(share: float, decimals: int = 1) -> str:
+    """``87.5 %``, with a space that no line breaks at."""
+    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"

@@ -31,7 +31,7 @@ def test_accuracy_by_class_is_the_recall() -> None:
     recall = recall_score(truth, guessed, average=None)
     assert {row[0]: row[1] for row in chart.rows} == pytest.approx(dict(zip(NAMES.names, recall, strict=True)))
     assert {row[2] for row in chart.rows} == {TRACES // CLASSES}
-    assert f"{accuracy_score(truth, guessed):.1%} of 168 traces" in chart.alt
+    assert f"{100 * accuracy_score(truth, guessed):.1f}\N{NO-BREAK SPACE}% of 168 traces" in chart.alt
 
 
 def test_true_rank_adds_up_to_the_top_k_accuracy() -> None:
@@ -56,7 +56,8 @@ def test_roc_has_scikit_learns_areas() -> None:
         assert f"{roc_auc_score(is_class, probabilities, average=average):.3f}" in chart.alt
     assert len(chart.rows) == len(curve.fpr)
     [at_a_tenth] = [row for row in chart.rows if row[0] == pytest.approx(0.1)]
-    assert f"{at_a_tenth[1]:.1%} (95 % band {at_a_tenth[2]:.1%} to {at_a_tenth[3]:.1%})" in chart.alt
+    middle, low, high = (f"{100 * rate:.1f}\N{NO-BREAK SPACE}%" for rate in at_a_tenth[1:4])
+    assert f"{middle} (95 % band {low} to {high})" in chart.alt
 
 
 def test_calibration_is_scikit_learns() -> None:
