@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 import re
@@ -16,9 +17,11 @@ from browsers import Browser
 from played import Played
 from srs.game.capture_ids import capture_ids
 from srs.server.services.access import Person
+from srs.server.services.submissions import GRACE_S
 from srs.server.store.accounts import User
 from srs.server.store.events import events_of_race
 from srs.server.store.matches import matches_of_race
+from srs.server.store.notices import notices_of
 from srs.server.store.practice import practice_of
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import rounds_of
@@ -48,6 +51,24 @@ def test_the_season_shows_what_a_visitor_should_see(played: Played) -> None:
     assert "Round 2: 6 of 6 attack files accepted." in text
     utilities = [row["utility"] for row in played.result["rounds"][0]["standings"]]
     assert len(set(utilities)) == 6, "defences of different strength cost differently"
+
+
+def test_everybody_is_told_of_a_phase_when_it_opens(played: Played) -> None:
+    """However far the clock of the season jumps from one moment to the next."""
+    with played.server.store.read() as session:
+        rounds = rounds_of(session, race_by_slug(session, "demo").id)
+        told = {
+            notice.subject: notice.created_at
+            for notice in notices_of(session, played.people["Ada"], 100)
+            if notice.subject.startswith(("The defence phase", "The attack phase")) or "is over" in notice.subject
+        }
+    grace = dt.timedelta(seconds=GRACE_S + 1)
+    expected = {f"The defence phase of round {one.number} is open": one.defence_opens_at for one in rounds}
+    expected |= {f"The attack phase of round {one.number} is open": one.attack_opens_at for one in rounds[:2]}
+    expected |= {
+        f"Round {one.number} is over: the standings are final": one.attack_closes_at + grace for one in rounds[:2]
+    }
+    assert told == expected
 
 
 def crawl(browser: Browser) -> dict[str, bytes]:

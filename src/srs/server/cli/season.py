@@ -26,6 +26,7 @@ from srs.lab.simulate import simulate
 from srs.server.bell import Bell
 from srs.server.services import races, sign_in, standings, submissions, teams
 from srs.server.services.access import Person
+from srs.server.services.reminders import announce
 from srs.server.store import clock
 from srs.server.store.engine import Session, Store
 from srs.server.store.jobs import ACCEPTED, PENDING
@@ -125,6 +126,7 @@ class Season:
         for number in (1, 2):
             self._defend(number)
             self._attack(number)
+        self._reach(self._times(3).defence_opens_at)
         self._set_clock(None)
         self._say("Round 3 is open for defences: take part.")
 
@@ -162,6 +164,7 @@ class Season:
 
     def _defend(self, number: int) -> None:
         opens_at, closes_at = self._times(number).defence_opens_at, self._times(number).defence_closes_at
+        self._reach(opens_at)
         for index, player in enumerate(TEAMS):
             self._set_clock(opens_at + (index + 1) * dt.timedelta(hours=5))
             traces = _capture(player, index, number)
@@ -179,6 +182,7 @@ class Season:
 
     def _attack(self, number: int) -> None:
         opens_at, closes_at = self._times(number).attack_opens_at, self._times(number).attack_closes_at
+        self._reach(opens_at)
         if number == 1:
             self._set_clock(opens_at + dt.timedelta(hours=1))
             self._practise()
@@ -187,7 +191,7 @@ class Season:
             predictions = self._predict(index, player.attack, number)
             self._send(index, "attack", _zipped(predictions), f"attack_round_{number}.csv.zip")
         self._wait_for_verdicts(number, "attack")
-        self._set_clock(closes_at + dt.timedelta(seconds=submissions.GRACE_S + 1))
+        self._reach(closes_at + dt.timedelta(seconds=submissions.GRACE_S + 1))
         self._say(f"Round {number} is over.")
 
     def _practise(self) -> None:
@@ -252,6 +256,11 @@ class Season:
     def _times(self, number: int) -> Round:
         with self._store.read() as session:
             return self._round(session, number)
+
+    def _reach(self, moment: dt.datetime) -> None:
+        """Come to a moment of which everybody is told at that moment, not at the next one that the clock jumps to."""
+        self._set_clock(moment)
+        announce(self._store)
 
     def _set_clock(self, shows_at: dt.datetime | None) -> None:
         with self._store.work() as session:
