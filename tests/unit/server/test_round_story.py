@@ -26,7 +26,7 @@ EVE = Placed("Eve", 5, None, 9.5, None)
 
 def defence(name: str, number: int, utility: float, factor: float, accuracy: float | None) -> Defended:
     strongest = () if accuracy is None else (Attacked("Eve", name, accuracy, 0.9),)
-    return Defended(name, number, utility, factor, 1.0, 0 if accuracy is None else 2, strongest)
+    return Defended(name, number, utility, factor, 0 if accuracy is None else 2, strongest)
 
 
 DEFENDED = (

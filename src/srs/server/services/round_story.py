@@ -52,7 +52,6 @@ class Defended:
     number: int
     utility: float
     bytes_factor: float
-    duration_factor: float
     attacks: int
     strongest: Sequence[Attacked]
 

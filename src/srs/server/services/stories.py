@@ -62,7 +62,7 @@ def defended(rules: RaceRules, one: RoundStandings, name_of: NameOf) -> list[Def
             strongest = sorted((one for one in attacks if one.accuracy == most), key=lambda one: -one.auc)
             price = costs(row.metrics, rules.undefended)
             name, number = name_of(row.team), row.team.number
-            found.append(Defended(name, number, row.utility, price.bytes, price.duration, len(attacks), strongest))
+            found.append(Defended(name, number, row.utility, price.bytes, len(attacks), strongest))
     return sorted(found, key=lambda one: one.number)
 
 
