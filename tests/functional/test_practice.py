@@ -163,7 +163,7 @@ def test_staff_see_practice_attacks_as_such(app: Flask, server: Server, people: 
     public_id = sent.headers["Location"].rsplit("/", 1)[1]
     set_state(server.store, "small", public_id, "rejected")
     assert "practice" in text_of(dana.get("/staff/races/small/submissions"))
-    assert "against today's uploads" not in text_of(dana.get(sent.headers["Location"]))
+    assert "against the uploads of its day" not in text_of(dana.get(sent.headers["Location"]))
 
 
 def test_faulty_files_have_a_limit_a_day(app: Flask, server: Server, people: People) -> None:

@@ -246,7 +246,7 @@ def test_the_class_is_not_told_while_others_defend(app: Flask, server: Server, p
     path = f"{RACE}/submissions/{second}"
     before = main_part()
     assert "in round 1 the median team's carries 2.6 times" in before
-    assert "The class is that of round 1: what others do now is shown when this defence phase is over." in before
+    assert "Compared are the teams of round 1: what others do now is shown when this defence phase is over." in before
     assert "yours is in place" not in before
     for person in rivals:
         accept(store, slug, person, 9_000_000, is_drawn=False)

@@ -180,8 +180,8 @@ def before_and_after(before: Profile, after: Profile) -> Chart:
     costs = _costs(before, after)
     words = {name: f"{then} before and {now} now" for name, (then, now) in _costs_in_words(costs).items()}
     alt = (
-        "Before is the team's accepted defence that was received before this one. A trace of the median class received "
-        f"{words['received']}, sent {words['sent']}, and took {words['duration']}."
+        "Before is the team's accepted defence that was received before this one. In the median over the classes "
+        f"a trace received {words['received']}, sent {words['sent']}, and took {words['duration']}."
     )
     colours, dashes = (SERIES[0], SERIES[1], SERIES[0], SERIES[1]), (DASHES[0], DASHES[0], DASHES[1], DASHES[1])
     look = {"color": _scaled(list(pairs), colours), "strokeDash": _scaled(list(pairs), dashes)}

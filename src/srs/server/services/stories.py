@@ -114,7 +114,9 @@ def comparison(session: Session, race: Race, rounds: Sequence[Round], sent: Subm
         )
     # A defence that does not count has no place: its team's is that of another file.
     own = next((one.utility for one in results if one.submission_id == sent.id), None)
-    note = f"The class is that of round {last.number}: what others do now is shown when this defence phase is over."
+    note = (
+        f"Compared are the teams of round {last.number}: what others do now is shown when this defence phase is over."
+    )
     return Comparison(_medians(results, race.rules, last.number, own), "" if is_own else note)
 
 
