@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from srs.server.services.access import Person
 from srs.server.services.sign_in import make_sign_in_link
@@ -25,10 +25,7 @@ ARGUMENTS = (
 WCAG_22_AA = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 THEMES = ("light", "dark")
-PATIENCE_MS = 60_000
-"""How long a page may take on a machine that does other things, too."""
-
-expect.set_options(timeout=PATIENCE_MS)
+PATIENCE_MS = 30_000
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Postbox(MessageHandler):
                     return found.group(1)
             return None
 
-        return wait_for(find)
+        return wait_for(find, 30.0)
 
 
 def wait_for(look: Callable[[], str | None], patience_s: float = PATIENCE_S) -> str:

@@ -34,6 +34,7 @@ TIMES = {
     "Attack opens": BEGINS_AT + DAY + HOUR,
     "Attack closes": BEGINS_AT + 2 * DAY,
 }
+VERDICT_MS = 60_000
 WAYS = [
     pytest.param((Mouse, False), id="by mouse, without JavaScript"),
     pytest.param((Keyboard, True), id="by keyboard, with JavaScript"),
@@ -156,7 +157,7 @@ class Actor:
         self.hands.press(f"Upload {kind.lower()}")
         self.page.wait_for_url(re.compile("/submissions/"))
         self.page.evaluate("window.isTheSamePage = true")
-        expect(self.page.get_by_text("accepted", exact=True).first).to_be_visible()
+        expect(self.page.get_by_text("accepted", exact=True).first).to_be_visible(timeout=VERDICT_MS)
         is_same = self.page.evaluate("window.isTheSamePage === true")
         assert is_same or not self.stage.has_script, "the verdict came with another load of the page"
 

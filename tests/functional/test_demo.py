@@ -36,7 +36,7 @@ def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
         command = [COMMAND, "demo", "--port", str(port)]
         process = subprocess.Popen(command, stdout=file, stderr=file, env=environ(tmp_path))
     try:
-        wait_for(lambda: "Dana" in output.read_text() and "said")
+        wait_for(lambda: "Dana" in output.read_text() and "said", 30)
         yield process, f"http://127.0.0.1:{port}", output.read_text()
     finally:
         process.kill()
@@ -49,7 +49,7 @@ def test_a_visitor_signs_in_and_sees_the_season_fill_in(
     process, address, said = demo
     links = dict(re.findall(r"(Ada|Nils|Dana), .*\n\s+\S+?(/sign-in/\S+)", said))
     assert set(links) == {"Ada", "Nils", "Dana"}
-    wait_for(lambda: answers(address) and "yes")
+    wait_for(lambda: answers(address) and "yes", 30)
     for name, link in links.items():
         visitor = Visitor(address)
         visitor.submit(link, link)
@@ -57,7 +57,7 @@ def test_a_visitor_signs_in_and_sees_the_season_fill_in(
         assert visitor.submit(link, link).status_code == 404, "it works once"
         visitor.client.close()
     ada = Visitor(address)
-    wait_for(lambda: "Plain Strollers" in ada.page("/races/demo/rounds/1").get_text() and "shown")
+    wait_for(lambda: "Plain Strollers" in ada.page("/races/demo/rounds/1").get_text() and "shown", 60)
     ada.client.close()
     process.send_signal(signal.SIGINT)
     assert process.wait(40) == 0
