@@ -45,6 +45,8 @@ class Picture:
     path: str
     on: str = "laptop"
     theme: str = "light"
+    height: int | None = None
+    """In pixels, where it is less of the page than the screen shows."""
 
     @property
     def file_name(self) -> str:
@@ -61,8 +63,8 @@ PICTURES = (
     Picture("accepted", "Ada", "{accepted}"),
     Picture("attack-report", "Ada", "{attack}"),
     Picture("practice", "Ada", "/races/demo/practice"),
-    Picture("round", "Ada", "/races/demo/rounds/1"),
-    Picture("round-dark", "Ada", "/races/demo/rounds/1", theme="dark"),
+    Picture("round", "Ada", "/races/demo/rounds/1", height=680),
+    Picture("round-dark", "Ada", "/races/demo/rounds/1", theme="dark", height=680),
     Picture("staff-race", "Dana", "/staff/races/demo"),
     Picture("staff-new-race", "Dana", "/staff/races/new"),
 )
@@ -114,9 +116,10 @@ def submissions(page: Page) -> dict[str, str]:
     }
 
 
-def take(page: Page, path: Path, *, on: str, theme: str, whole: bool = False) -> None:
+def take(page: Page, path: Path, *, on: str, theme: str, height: int | None = None, whole: bool = False) -> None:
     """One picture of the page that is open."""
-    page.set_viewport_size(WIDTHS[on])
+    screen = WIDTHS[on]
+    page.set_viewport_size({"width": screen["width"], "height": height or screen["height"]})
     page.emulate_media(color_scheme=theme)
     page.wait_for_timeout(LOADED_MS)
     page.evaluate(AT_ONCE)
@@ -131,7 +134,7 @@ def take_chosen(people: dict[str, PersonAtScreen]) -> None:
     for picture in PICTURES:
         page = people[picture.person].page
         page.goto(picture.path.format(**places))
-        take(page, FOLDER / picture.file_name, on=picture.on, theme=picture.theme)
+        take(page, FOLDER / picture.file_name, on=picture.on, theme=picture.theme, height=picture.height)
         click.echo(f"{picture.file_name}: {(FOLDER / picture.file_name).stat().st_size / 1000:.0f} kB")
 
 
