@@ -181,6 +181,20 @@ def test_signals_are_looked_at_once(dana: Browser, server: Server, people: Peopl
     assert hashes(server.store) == before
 
 
+def test_signals_of_an_excluded_team_need_nobody_and_stay_on_its_line(
+    dana: Browser, server: Server, people: People
+) -> None:
+    play(server.store, people)
+    with server.store.work() as session:
+        for score in session.query(DefenceScore):
+            score.signals = [Problem("trace.copies", "Copies.").to_json()]
+    teams.exclude_team(server.store, people.dana, "small", 2, "Copied.")
+    needs = section(dana, "needs")
+    assert "the signals of Onions, round 1" in needs
+    assert "Garlic" not in needs
+    assert "1 signal of Garlic" in lines(dana, HOME)[2]["Defence"]
+
+
 def test_a_draw_that_is_held(dana: Browser, server: Server, people: People) -> None:
     """Why the draw is late: verdicts, a parked defence, nobody who draws; files that are not ready; no match at all."""
     public_id = send(server.store, people.ada, "small", "defence", b"x")

@@ -60,7 +60,7 @@ class Signalled:
 
 
 def signalled(session: Session, race: Race) -> list[Signalled]:
-    """The defences with signals among those that count, of every round, the latest first; no excluded teams'."""
+    """The defences with signals among those that count, of every round, the latest first."""
     counting = overview.counting_defences(session, race.id)
     signals = signals_of(session, race, counting)
     return [Signalled(one.submission, signals[one.submission_id]) for one in counting if one.submission_id in signals]
@@ -131,7 +131,12 @@ def needs(
         parked=parked_jobs(session, race.id),
         asking=waiting_for_approval(session, race.id),
         undefended=[line.team for line in playing if line.score is None] if _ends_soon(of_round, moment) else [],
-        signalled=[one for one in signalled if count_signals(one.signals) > done.get(one.submission.public_id, 0)],
+        signalled=[
+            one
+            for one in signalled
+            if one.submission.team.excluded_at is None
+            and count_signals(one.signals) > done.get(one.submission.public_id, 0)
+        ],
         draw=_late_draw(session, race, of_round, lines, moment),
         stalled=_stalled(queue, database_now(session)),
     )

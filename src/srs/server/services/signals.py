@@ -16,7 +16,7 @@ from srs.server.store.races import Race
 from srs.server.store.scores import DefenceScore
 from srs.server.store.submissions import Submission
 from srs.server.store.twins import Twin, Twins, twins_of
-from srs.traces.report import Problem
+from srs.traces.report import Problem, counted
 
 SAME_FILE, SAME_CAPTURES, PRACTICE_FILE = "file.same", "file.same-captures", "file.practice"
 
@@ -129,8 +129,8 @@ def _others(twins: Twins, zone: str) -> list[Signal]:
     named = [_about(twin, zone) for twin in twins.named]
     if not twins.more:
         return named
-    teams = "1 more team" if twins.more == 1 else f"{twins.more} more teams"
-    return [*named, Signal(SAME_CAPTURES, f"{teams} sent the same captures.", stands_for=twins.more)]
+    rest = f"{counted(twins.more, 'more team')} sent the same captures."
+    return [*named, Signal(SAME_CAPTURES, rest, stands_for=twins.more)]
 
 
 def _about(twin: Twin, zone: str) -> Signal:

@@ -97,7 +97,7 @@ def looked_at(session: Session, race_id: int) -> dict[str, int]:
 
 
 def counting_defences(session: Session, race_id: int) -> list[DefenceScore]:
-    """The defences that count, of every round and every team that is not excluded; the latest round first.
+    """The defences that count, of every round and every team, excluded ones too; the latest round first.
 
     What counts is what ``scores.latest_defences`` says of one round.
     """
@@ -107,7 +107,7 @@ def counting_defences(session: Session, race_id: int) -> list[DefenceScore]:
     query = query.join(Submission, Submission.id == DefenceScore.submission_id)
     query = query.join(Round, Round.id == Submission.round_id).join(Team, Team.id == Submission.team_id)
     counts = or_(DefenceScore.is_drawn, and_(Round.drawn_at.is_(None), ranked.c.place == 1))
-    query = query.where(counts, Team.excluded_at.is_(None)).order_by(Round.number.desc(), Team.number)
+    query = query.where(counts).order_by(Round.number.desc(), Team.number)
     path = contains_eager(DefenceScore.submission)
     query = query.options(path, path.contains_eager(Submission.team), path.contains_eager(Submission.round))
     return list(session.scalars(query.options(defer(DefenceScore.metrics), defer(DefenceScore.files))))
