@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from srs.judging.curves import Confused, Curves, Roc
+from srs.judging.meaning import percent
 from srs.lab.plots.by_class import NAMED_MAX, Marks, Scale, Told, by_class
 from srs.lab.plots.chart import BAND, DASHES, SERIES, SHAPES, Chart, Classes, Column, Spec, series_scale, share_in_words
 from srs.traces.report import counted, in_parts, so_often
@@ -231,7 +232,7 @@ def roc(curve: Roc) -> Chart:
         title="ROC curve, with its 95 % band",
         alt=(
             f"The area under the mean curve of the classes is {curve.macro_auc:.3f}, under that of all pairs "
-            f"{curve.micro_auc:.3f}. At a false positive rate of {share_in_words(curve.fpr[at], 0)} the true positive "
+            f"{curve.micro_auc:.3f}. At a false positive rate of {percent(curve.fpr[at])} the true positive "
             f"rate is {share_in_words(curve.macro[at])} "
             f"(95 % band {share_in_words(curve.low[at])} to {share_in_words(curve.high[at])})."
         ),

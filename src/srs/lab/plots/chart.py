@@ -103,6 +103,6 @@ def seconds_in_words(duration_s: float) -> str:
     return f"{float(f'{duration_s:.3g}'):g} s"
 
 
-def share_in_words(share: float, decimals: int = 1) -> str:
-    """``87.5 %``, with a space that no line breaks at."""
-    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
+def share_in_words(share: float) -> str:
+    """``87.5 %``, with a space that no line breaks at; ``srs.judging.meaning.percent`` tells it without decimals."""
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from srs.lab.plots.chart import SERIES, Chart, Column, Spec, series_scale, share_in_words
+from srs.judging.meaning import percent
+from srs.lab.plots.chart import SERIES, Chart, Column, Spec, series_scale
 from srs.lab.plots.labels import NAME_PIXELS, Labels, Spot, with_halo
 from srs.traces.report import counted
 
@@ -56,9 +57,9 @@ def trade_off(prices: Sequence[Price], guess: float, undefended: float) -> Chart
     best = front(prices)
     ordered = sorted(prices, key=lambda one: (-one.utility, one.accuracy, one.name))
     lowest, highest = (best[0], best[-1])
-    ends = f"{lowest.name} (utility {lowest.utility:.2f}, {share_in_words(lowest.accuracy, 0)})"
+    ends = f"{lowest.name} (utility {lowest.utility:.2f}, {percent(lowest.accuracy)})"
     if len(best) > 1:
-        ends = f"from {ends} to {highest.name} (utility {highest.utility:.2f}, {share_in_words(highest.accuracy, 0)})"
+        ends = f"from {ends} to {highest.name} (utility {highest.utility:.2f}, {percent(highest.accuracy)})"
     alt = (
         f"{counted(len(prices), 'defence')} by utility and by the accuracy of the strongest attack on each. On the "
         f"front, where nobody is both cheaper and better hidden: {len(best)}, {ends}."
