@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-import re
 import subprocess
 import sys
 import zipfile
@@ -29,6 +28,7 @@ from srs.server.store.engine import Store
 HOUR = dt.timedelta(hours=1)
 SUBJECTS = ("Weather", "News", "Maps", "Trains", "Recipes", "Chess")
 PARTS = ("home", "search", "about", "archive", "contact")
+CONFUSIONS = "The most frequent confusions; a trace with several likeliest guesses is shared among them"
 NAMES = [f"{subject}, {part}" for subject in SUBJECTS for part in PARTS]
 
 RULES = f"""
@@ -149,7 +149,7 @@ def the_readme_speaks_of_pages(person: Visitor) -> None:
 
 def an_attack_names_the_pages_it_confused(person: Visitor, path: str) -> None:
     page = person.page(path)
-    caption = page.find("caption", string=re.compile("^The most frequent confusions"))
+    caption = page.find("caption", string=CONFUSIONS)
     assert caption is not None
     confusions = [cell.text for cell in caption.parent.find_all("td")]
     assert confusions
