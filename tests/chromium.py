@@ -67,6 +67,9 @@ class PersonAtScreen:
         self.context.set_default_timeout(PATIENCE_MS)
         self.complaints.listen(self.context)
         self.page: Page = self.context.new_page()
+        # From now on a file chooser comes to the tests. Asked for only when a key is pressed, it may open before the
+        # browser has heard of it, and nobody is told.
+        self.page.on("filechooser", lambda _: None)
 
     def sign_in(self, store: Store, person: Person) -> PersonAtScreen:
         """Open a link and press its button."""
