@@ -127,7 +127,7 @@ def _about_utility(
 ) -> Iterator[str]:
     without = undefended_utility(rules)
     lost = without - utility
-    price = "this defence costs nothing."
+    price = "this defence costs no points."
     if lost >= 0.005:
         price = (
             f"the defence costs {lost:.2f} points of utility. As the total is utility times attack, an attack of 9 "

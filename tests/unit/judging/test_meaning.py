@@ -74,7 +74,7 @@ def test_without_a_class_nothing_is_said_of_it() -> None:
     first, second, third, why = told(400_000, 102_000, 10)
     assert first == "Your defence carries about as many bytes as undefended traffic (both directions together)."
     assert second == "A trace lasts about as long as without a defence."
-    assert third.endswith("where undefended traffic has 5.52: this defence costs nothing.")
+    assert third.endswith("where undefended traffic has 5.52: this defence costs no points.")
     assert why == WHY
 
 

@@ -101,8 +101,8 @@ def cumulative(profile: Profile) -> Chart:
     last = profile.grid_s[-1]
     received, sent = (bytes_in_words(of.median[-1]) for of in parts.values())
     alt = (
-        f"After {seconds_in_words(last)} the median trace has received {received} and sent {sent}; half of what it "
-        f"receives is there after {seconds_in_words(half_at['received'])}."
+        f"After {seconds_in_words(last)} the median trace has received about {received} and sent about {sent}; half of "
+        f"what it receives is there after {seconds_in_words(half_at['received'])}."
     )
     look = {"color": _scaled(_DIRECTIONS, SERIES), "strokeDash": _scaled(_DIRECTIONS, DASHES)}
     for one in look.values():

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from srs.game.access import Action
 from srs.game.phases import Phase
+from srs.judging.meaning import undefended_utility
 from srs.server.services import races
 from srs.server.services.standings import race_standings
 from srs.server.store.jobs import ACCEPTED, PENDING
@@ -102,7 +103,8 @@ def _about_attacks(view: RaceView, team: Team, of_round: Round, sent: list[Submi
 def rules(slug: str) -> str:
     """Every rule of the race, in words."""
     with looking_at(slug, Action.SEE_RULES) as view:
-        return render_template("races/rules.html", view=view)
+        without_a_defence = undefended_utility(view.rules)
+        return render_template("races/rules.html", view=view, without_a_defence=without_a_defence)
 
 
 @pages.post("/races/<slug>/join")
