@@ -28,7 +28,7 @@ SVG_AND_STYLE = (
     "<svg onload=zqxj()>",
     "<svg><script>zqxj()</script></svg>",
     "</svg><script>zqxj()</script>",
-    "<svg><a xlink:href=javascript:zqxj()><text>x</text></a></svg>",
+    "<svg><a xlink:href=javascript:zqxj()><text>x</text></a>",
     "</text><image href=x onerror=zqxj()>",
     "<math><mtext><style><img src=x onerror=zqxj()>",
     "<style>*{background:url(//zqxj.example)}</style>",
@@ -79,3 +79,4 @@ WORD = "zqxj"
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r")
 
 assert len(set(HOSTILE)) == 60
+assert max(map(len, HOSTILE)) < 60, "with a digit behind it each is the name of a team"

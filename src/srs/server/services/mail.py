@@ -19,6 +19,7 @@ from srs.server.config import Config
 from srs.server.store import clock
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.outbox import OutboxMail, claim_mail
+from srs.traces.report import visible
 
 LEASE_S = 120.0
 """How long one sender may take; after it another one tries."""
@@ -77,7 +78,7 @@ def _message(mail: OutboxMail, config: Config) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = config.mail_from
     message["To"] = mail.recipient
-    message["Subject"] = " ".join(mail.subject.split())
+    message["Subject"] = visible(" ".join(mail.subject.split()))
     message["Date"] = format_datetime(mail.created_at)
     message["Message-ID"] = make_msgid(domain=urlsplit(config.base_url).hostname)
     message["Auto-Submitted"] = "auto-generated"
