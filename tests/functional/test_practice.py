@@ -138,8 +138,13 @@ def test_who_sees_what(app: Flask, server: Server, people: People) -> None:
     make_practice(server.store, people.slug)
     nils, dana = (sign_in_as(app, server, person) for person in (people.nils, people.dana))
     assert "A team of one is fine" in nils.page(PAGE).get_text()
+    ada = sign_in_as(app, server, people.ada).page(PAGE)
+    assert ada.find("a", {"href": "#send"})
+    assert ada.find(id="send")
     for browser in (nils, dana):
-        assert not browser.page(PAGE).find("input", {"type": "file"})
+        page = browser.page(PAGE)
+        assert not page.find("input", {"type": "file"})
+        assert not page.find("a", {"href": "#send"}), "the way to a form that is not there"
     stranger = Browser(app)
     for path in (PAGE, f"{PAGE}/test.parquet"):
         assert stranger.get(path).headers["Location"].startswith("/login?next=")
