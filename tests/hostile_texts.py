@@ -53,9 +53,9 @@ ATTRIBUTES = (
     "\\x3cscript\\x3ezqxj()\\x3c/script\\x3e",
 )
 TEMPLATES = (
-    "{{ 7777 * 7 }}zqxj",
+    "{{ 7777777 * 7777777 }}zqxj",
     "{% raw %}zqxj",
-    "${7777*7}zqxj",
+    "${7777777*7777777}zqxj",
     "%(zqxj)s%n{0.__class__}",
 )
 INVISIBLE = (
@@ -76,6 +76,8 @@ LINES_AND_PATHS = (
 )
 HOSTILE = TAGS + SVG_AND_STYLE + ATTRIBUTES + TEMPLATES + INVISIBLE + LINES_AND_PATHS
 WORD = "zqxj"
+PRODUCT = str(7_777_777**2)
+"""What a template engine would make of its texts; too long to come by chance, as in the name of a file."""
 FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r")
 
 assert len(set(HOSTILE)) == 60

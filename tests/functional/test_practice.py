@@ -123,6 +123,7 @@ def test_the_example_defence_is_sent_as_it_is(app: Flask, server: Server, ready:
     assert "whoever attacks your team can look the answers up" in told, "a defence that everybody has the labels of"
     home = text_of(ada.get("/races/small"))
     assert re.search(r"Counts now: example_defence.csv.zip , utility [\d.]+", home)
+    assert "Replace the example by a defence of your own" in home
 
 
 def test_the_attack_page_offers_the_program_and_practice(app: Flask, server: Server, people: People) -> None:

@@ -20,12 +20,14 @@ from srs.server.services.access import Person
 from srs.server.services.submissions import GRACE_S
 from srs.server.store.accounts import User
 from srs.server.store.events import events_of_race
+from srs.server.store.jobs import PRACTICE
 from srs.server.store.matches import matches_of_race
 from srs.server.store.notices import notices_of
 from srs.server.store.practice import practice_of
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import rounds_of
 from srs.server.store.scores import DefenceScore, defence_score_of
+from srs.server.store.submissions import submissions_of_race
 from srs.server.web.app import create_app
 
 GOLDEN = Path(__file__).with_name("season.json")
@@ -69,6 +71,21 @@ def test_everybody_is_told_of_a_phase_when_it_opens(played: Played) -> None:
         f"Round {one.number} is over: the standings are final": one.attack_closes_at + grace for one in rounds[:2]
     }
     assert told == expected
+
+
+def test_a_verdict_bears_the_moment_at_which_it_came(played: Played) -> None:
+    """Before the clock goes on to what others send: nobody is reminded of what they have sent."""
+    with played.server.store.read() as session:
+        race = race_by_slug(session, "demo")
+        ada = session.get_one(User, played.people["Ada"])
+        submitted = [one for one in submissions_of_race(session, race.id) if one.user_id == ada.id]
+        sent = [one for one in submitted if one.kind != PRACTICE]  # of which nobody is told
+        told = [one for one in notices_of(session, ada.id, 100) if re.search(" was (accepted|rejected)$", one.subject)]
+        reminders = [one for one in notices_of(session, ada.id, 100) if "waits for your" in one.subject]
+        moments = [sorted(each) for each in ([one.received_at for one in sent], [one.created_at for one in told])]
+    assert len(sent) == 5
+    assert all(0 <= (then - at).total_seconds() < 300 for at, then in zip(*moments, strict=True)), moments
+    assert reminders == []
 
 
 def crawl(browser: Browser) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ from big_race import populate_big
 from browsers import BASE_URL, Browser, text_of
 from captures import pcap, visit
 from every_page import Address, every_page
-from hostile_texts import FORMULA_LEADS, HOSTILE, WORD
+from hostile_texts import FORMULA_LEADS, HOSTILE, PRODUCT, WORD
 from people import People, set_clock
 from season import Played, set_state
 from security_routes import path_to, unsafe_routes, values_of
@@ -139,7 +139,7 @@ def wrong_with(answer: TestResponse, texts: list[str], usual: Shape) -> list[str
     page = BeautifulSoup(body, "html.parser")
     found = intruders(page) + [str(one) for one in sorted(shape(page) - usual)]
     found += [f"raw: {text}" for text in texts if "<" in text and text in body]
-    if "54439" in body:
+    if PRODUCT in body:
         found.append("a template was run")
     return found
 

@@ -26,6 +26,8 @@ ClassName = Callable[[int], str]
 _HONEST: Final = 0.1
 # An attack is hardly better than a guess up to so many times its accuracy, if its AUC is below this.
 _GUESS_TIMES, _GUESS_AUC, _UPSIDE_DOWN_AUC = 1.5, 0.55, 0.45
+# A file that reaches this in one match has its columns and rows in order.
+_SOUND_AUC: Final = 0.7
 # So sure of everything is a decision and no probability any more.
 _DECIDED: Final = 0.99
 # The true class is near where it is so often among the first few; these few may be so large a part of all classes.
@@ -67,13 +69,17 @@ def attack_advice(
     rules: RaceRules,
     class_name: ClassName,
     house: Mapping[str, Any] | None = None,
+    elsewhere_auc: float = 0.0,
 ) -> list[str]:
-    """One or two hints at what to try next, by rule; none where there is nothing left to find."""
+    """One or two hints at what to try next, by rule; none where there is nothing left to find.
+
+    ``elsewhere_auc`` is the best ROC-AUC that the same file has in another match.
+    """
     classes = rules.classes
     if metrics["accuracy"] == 1:
         return []
     if metrics["auc"] < _GUESS_AUC and metrics["accuracy"] <= _GUESS_TIMES / classes.count:
-        return [_as_a_guess(metrics, classes)]
+        return [_as_a_guess(metrics, classes, elsewhere_auc)]
     hints = (
         _about_certainty(metrics, curves, classes),
         _about_the_house(metrics, house),
@@ -88,7 +94,7 @@ def figures(metrics: Mapping[str, Any], rules: RaceRules, class_name: ClassName,
     """Those of the metrics that there are, in words and digits, in a fixed order."""
     found = [
         Figure(label, _shown(name, metrics[name], decimals), explained, _interval(metrics, name))
-        for name, label, explained in _explained(rules.classes)
+        for name, label, explained in _explained(rules)
         if name in metrics
     ]
     return [*found, *_ends(metrics, rules.classes, class_name)]
@@ -120,7 +126,12 @@ def _certainty(metrics: Mapping[str, Any], curves: Curves | None, classes: Class
         yield f"Its probabilities can be believed: it is {average}."
 
 
-def _as_a_guess(metrics: Mapping[str, Any], classes: Classes) -> str:
+def _as_a_guess(metrics: Mapping[str, Any], classes: Classes, elsewhere_auc: float) -> str:
+    if elsewhere_auc >= _SOUND_AUC:
+        return (
+            f"That is about a blind guess, yet the same file has a ROC-AUC of {elsewhere_auc:.2f} in another match: "
+            "the defence here hides what the classifier looks at, or it learnt from the training set of another match."
+        )
     checks = (
         f"see whether each row has the capture_id of its own trace, and whether proba_class_1 is {classes.singular} 1"
     )
@@ -189,10 +200,11 @@ def _about_confusions(metrics: Mapping[str, Any], class_name: ClassName) -> str:
     )
 
 
-def _explained(classes: Classes) -> Iterator[tuple[str, str, str]]:
+def _explained(rules: RaceRules) -> Iterator[tuple[str, str, str]]:
     """The name of each metric, what it is called, and what it says."""
-    noun, count = classes.singular, classes.count
-    yield "traces", "Traces", "test traces that this is measured on"
+    noun, count = rules.classes.singular, rules.classes.count
+    hidden = "; in a match that counts, those outside the public part" if rules.split.public_share < 1 else ""
+    yield "traces", "Traces", f"test traces that this is measured on{hidden}"
     yield "accuracy", "Accuracy", f"share of traces whose {noun} it named; a blind guess: {1 / count:.2g}"
     yield (
         "auc",
@@ -204,7 +216,10 @@ def _explained(classes: Classes) -> Iterator[tuple[str, str, str]]:
             yield (
                 f"top_{first}",
                 f"In the first {first}",
-                f"share of traces whose true {noun} is among its {first} likeliest; a blind guess: {first / count:.2g}",
+                (
+                    f"share of traces whose true {noun} is among its {first} likeliest, ties shared; a blind guess: "
+                    f"{first / count:.2g}"
+                ),
             )
     yield (
         "mean_rank",

@@ -107,6 +107,15 @@ def test_one_or_two_hints_by_rule(
         assert hint.startswith(beginning)
 
 
+def test_a_file_that_does_well_elsewhere_has_its_columns_in_order() -> None:
+    guess = metrics(auc=0.51, accuracy=0.05)
+    [hint] = attack_advice(guess, None, TWENTY, class_name, elsewhere_auc=0.93)
+    assert hint.startswith("That is about a blind guess, yet the same file has a ROC-AUC of 0.93 in another match:")
+    assert "capture_id" not in hint
+    [hint] = attack_advice(guess, None, TWENTY, class_name, elsewhere_auc=0.6)
+    assert "capture_id" in hint
+
+
 def test_each_number_says_what_it_is() -> None:
     shown = {
         one.label: one
@@ -129,6 +138,13 @@ def test_each_number_says_what_it_is() -> None:
     assert shown["Best guessed"].value == "cell 11, cell 12"
     assert shown["Worst guessed"].value == "10 cells were never guessed right"
     assert shown["Traces"].value == "40"
+    assert shown["Traces"].explained.endswith("; in a match that counts, those outside the public part")
+    assert shown["In the first 3"].explained.endswith("likeliest, ties shared; a blind guess: 0.15")
+
+
+def test_where_nothing_is_public_all_traces_are_measured() -> None:
+    whole = TWENTY.model_copy(update={"split": TWENTY.split.model_copy(update={"public_share": 1.0})})
+    assert figures(metrics(), whole, class_name)[0].explained == "test traces that this is measured on"
 
 
 def test_so_few_classes_that_the_first_ten_are_all() -> None:

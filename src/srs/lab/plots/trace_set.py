@@ -32,7 +32,7 @@ _NAME_MAX: Final = 22
 
 def trace_set_charts(profile: Profile, classes: Classes, before: Profile | None = None) -> list[Chart]:
     """Every chart of a trace set; ``before`` is that of the earlier one to compare with."""
-    comparison = [before_and_after(before, profile)] if before else []
+    comparison = [before_and_after(before, profile, classes)] if before else []
     own = [volume_by_class, duration_by_class]
     return [
         *(chart(profile, classes) for chart in own),
@@ -172,7 +172,7 @@ def _time_rows(profile: Profile, parts: Sequence[Quartiles]) -> list[tuple[float
     return [(second, *(value / 1000 for value in row)) for second, *row in zip(profile.grid_s, *columns, strict=True)]
 
 
-def before_and_after(before: Profile, after: Profile) -> Chart:
+def before_and_after(before: Profile, after: Profile, classes: Classes) -> Chart:
     """The cumulative curves of two trace sets, the earlier one dashed; the table has what a trace costs in each."""
     pairs = {"received now": (after, "grid_received"), "sent now": (after, "grid_sent")}
     pairs |= {"received before": (before, "grid_received"), "sent before": (before, "grid_sent")}
@@ -180,8 +180,8 @@ def before_and_after(before: Profile, after: Profile) -> Chart:
     costs = _costs(before, after)
     words = {name: f"{then} before and {now} now" for name, (then, now) in _costs_in_words(costs).items()}
     alt = (
-        "Before is the team's accepted defence that was received before this one. In the median over the classes "
-        f"a trace received {words['received']}, sent {words['sent']}, and took {words['duration']}."
+        "Before is the team's accepted defence that was received before this one. In the median over all "
+        f"{classes.nouns} a trace received {words['received']}, sent {words['sent']}, and took {words['duration']}."
     )
     colours, dashes = (SERIES[0], SERIES[1], SERIES[0], SERIES[1]), (DASHES[0], DASHES[0], DASHES[1], DASHES[1])
     look = {"color": _scaled(list(pairs), colours), "strokeDash": _scaled(list(pairs), dashes)}
@@ -196,7 +196,12 @@ def before_and_after(before: Profile, after: Profile) -> Chart:
             "mark": {"type": "line"},
             "encoding": {**_time_and_volume("median"), **look},
         },
-        columns=(Column("Median over the classes"), Column("Before", 2), Column("Now", 2), Column("Now / before", 3)),
+        columns=(
+            Column(f"Median over all {classes.nouns}"),
+            Column("Before", 2),
+            Column("Now", 2),
+            Column("Now / before", 3),
+        ),
         rows=tuple(
             (f"{name.capitalize()}, {unit}", then, now, now / then if then else None)
             for (name, unit), (then, now) in costs.items()

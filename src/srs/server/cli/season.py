@@ -170,9 +170,11 @@ class Season:
             traces = _capture(player, index, number)
             if number == 1 and index + 1 == FAULTY_TEAM:
                 self._send(index, "defence", _zipped(_with_faults(traces)), "first_try.csv.zip")
+                self._wait_for_verdicts(number, "defence")
                 self._set_clock(opens_at + (index + 1) * dt.timedelta(hours=5, minutes=20))
             self._send(index, "defence", _zipped(traces), f"defence_round_{number}.csv.zip")
-        self._wait_for_verdicts(number, "defence")
+            self._wait_for_verdicts(number, "defence")
+        self._say_verdicts(number, "defence")
         if number == 1:
             self._set_clock(closes_at + LATE_BY)
             self._send_late(LATE_TEAM - 1)
@@ -190,7 +192,8 @@ class Season:
             self._set_clock(opens_at + (index + 1) * dt.timedelta(hours=5))
             predictions = self._predict(index, player.attack, number)
             self._send(index, "attack", _zipped(predictions), f"attack_round_{number}.csv.zip")
-        self._wait_for_verdicts(number, "attack")
+            self._wait_for_verdicts(number, "attack")
+        self._say_verdicts(number, "attack")
         self._reach(closes_at + dt.timedelta(seconds=submissions.GRACE_S + 1))
         self._say(f"Round {number} is over.")
 
@@ -236,7 +239,10 @@ class Season:
             self._say(f"{TEAMS[index].name} was refused: {refusal.sentence}")
 
     def _wait_for_verdicts(self, number: int, kind: str) -> None:
+        """Before the clock goes on: a verdict bears the moment at which it came."""
         self._wait(lambda session: not _pending(session, self._round(session, number), kind))
+
+    def _say_verdicts(self, number: int, kind: str) -> None:
         with self._store.read() as session:
             race = race_by_slug(session, SLUG)
             sent = submissions_of_race(session, race.id)

@@ -11,6 +11,7 @@ from srs.game.access import Action
 from srs.game.phases import Phase
 from srs.judging.meaning import undefended_utility
 from srs.server.services import races
+from srs.server.services.signals import is_published
 from srs.server.services.standings import race_standings
 from srs.server.store.jobs import ACCEPTED, PENDING
 from srs.server.store.matches import matches_of_attacker
@@ -72,13 +73,16 @@ def _still_to_do(view: RaceView, team: Team) -> list[str]:
         if kind is None:
             continue
         sent = [one for one in submissions_of_team(view.session, team.id, kind) if one.round_id == of_round.id]
-        found += _about_defences(sent, of_round) if kind == DEFENCE else _about_attacks(view, team, of_round, sent)
+        found += (_about_defences if kind == DEFENCE else _about_attacks)(view, team, of_round, sent)
     return found
 
 
-def _about_defences(sent: list[Submission], of_round: Round) -> list[str]:
+def _about_defences(view: RaceView, team: Team, of_round: Round, sent: list[Submission]) -> list[str]:
     states = [one.job.state for one in sent]
     if ACCEPTED in states:
+        counts = latest_defences(view.session, of_round)[team.id].submission
+        if is_published(view.session, view.race, counts):
+            return ["Replace the example by a defence of your own: everybody can download it with its labels."]
         return []
     if any(state in PENDING for state in states):
         return ["Your defence is being judged: look at its report when it is there."]

@@ -94,13 +94,17 @@ class ToldAttack:
 
 
 def told_attack(
-    view: RaceView, metrics: Mapping[str, Any], curves_sha256: str | None, house: Mapping[str, Any] | None = None
+    view: RaceView,
+    metrics: Mapping[str, Any],
+    curves_sha256: str | None,
+    house: Mapping[str, Any] | None = None,
+    elsewhere_auc: float = 0.0,
 ) -> ToldAttack:
     """A match that is over, or a practice: everything. ``house`` are the metrics of the house's own attack on it."""
     curves = kept(curves_sha256, read_curves)
     return ToldAttack(
         attack_meaning(metrics, curves, view.rules, house),
-        attack_advice(metrics, curves, view.rules, view.class_name, house),
+        attack_advice(metrics, curves, view.rules, view.class_name, house, elsewhere_auc),
         figures(metrics, view.rules, view.class_name),
     )
 

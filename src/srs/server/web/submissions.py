@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,7 +203,7 @@ def show(slug: str, public_id: str) -> Response:
             score=score,
             signals_shown=signals_shown(view, score),
             figures=figures_of(view, submission),
-            attacks=[(own, _told_attack(view, own)) for own in attacks],
+            attacks=[(own, _told_attack(view, own, attacks)) for own in attacks],
             practice=_practised(view, submission),
             is_final=final,
             is_published=is_published(view.session, view.race, submission),
@@ -244,10 +245,11 @@ def _practised(view: RaceView, submission: Submission) -> Practised | None:
     return Practised(score.metrics, reports.told_attack(view, score.metrics, score.curves_sha256, house))
 
 
-def _told_attack(view: RaceView, own: OwnMatch) -> reports.ToldAttack | None:
-    """In words what the viewer may know of an attack in one match."""
+def _told_attack(view: RaceView, own: OwnMatch, of_file: Sequence[OwnMatch]) -> reports.ToldAttack | None:
+    """In words what the viewer may know of an attack in one match, which is one of those of its file."""
     if own.score is None:
         return None
     if own.final:
-        return reports.told_attack(view, own.final, own.score.curves_sha256)
+        elsewhere_auc = max((one.final["auc"] for one in of_file if one is not own and one.final), default=0.0)
+        return reports.told_attack(view, own.final, own.score.curves_sha256, elsewhere_auc=elsewhere_auc)
     return reports.told_so_far(view, own.shown)

@@ -113,7 +113,7 @@ def test_cumulative_ends_with_what_a_trace_moves() -> None:
 
 def test_before_and_after_compares_what_a_median_trace_costs() -> None:
     before, after = small_profile(seed=1), small_profile(seed=2)
-    chart = before_and_after(before, after)
+    chart = before_and_after(before, after, FOUR)
     for row, field, unit in zip(chart.rows, ("received", "sent", "duration_s"), (1000, 1000, 1), strict=True):
         then, now = (statistics.median(getattr(one, field).median) / unit for one in (before, after))
         assert row[1:] == pytest.approx((then, now, now / then))
