@@ -47,7 +47,8 @@ DAY: Final = dt.timedelta(days=1)
 RULES: Final = """\
 slug = "demo"
 title = "Secret Race Strolling: a demo season"
-description = "Six teams, {cells} cells, simulated traffic. Two rounds are played; the third is open: take part."
+description = "Which of the {cells} cells of a city map did somebody look up, over Tor? Six teams hide and guess it, \
+in simulated traffic. Two rounds are played; the third is open: take part."
 timezone = "Europe/Zurich"
 visibility = "public"
 
