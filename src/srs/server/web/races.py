@@ -80,8 +80,8 @@ def _still_to_do(view: RaceView, team: Team) -> list[str]:
 def _about_defences(view: RaceView, team: Team, of_round: Round, sent: list[Submission]) -> list[str]:
     states = [one.job.state for one in sent]
     if ACCEPTED in states:
-        counts = latest_defences(view.session, of_round)[team.id].submission
-        if is_published(view.session, view.race, counts):
+        counts = latest_defences(view.session, of_round).get(team.id)
+        if counts and is_published(view.session, view.race, counts.submission):
             return ["Replace the example by a defence of your own: everybody can download it with its labels."]
         return []
     if any(state in PENDING for state in states):
