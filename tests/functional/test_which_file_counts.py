@@ -137,7 +137,7 @@ def test_what_is_to_be_sent_is_said_where_it_is_sent(app: Flask, server: Server,
         "but at most 20 such files are taken a day",
         "0.5 is guessing, 1 is perfect",
         "Why defend? What a defence costs lowers your own utility",
-        "Undefended traffic leaks most. It has a utility of about 5.73, not of 10, because its own bytes",
+        "Undefended traffic leaks most. Its utility is about 5.73 of 10, for its own bytes",
         "srs check defence FILE --race small.toml",
     ):
         assert said in told, said

@@ -35,7 +35,8 @@ def home(slug: str) -> Response:
     with looking_at(slug, Action.SEE_RACE) as view:
         person = view.person
         asked = participation(view.session, view.race.id, person.user_id) if person else None
-        to_do = _still_to_do(view, view.team) if view.team and view.team.excluded_at is None else []
+        counting = _counting(view)
+        to_do = _still_to_do(view, view.team, counting) if view.team and view.team.excluded_at is None else []
         return live.page(
             "races/home.html",
             {"now": "races/_now.html"} if view.may("SEE_LEADERBOARD") else {},
@@ -45,7 +46,7 @@ def home(slug: str) -> Response:
             waits_for_approval=asked is not None and asked.approved_at is None,
             has_joined=asked is not None and asked.approved_at is not None,
             to_do=to_do,
-            counting=_counting(view),
+            counting=counting,
         )
 
 
@@ -65,7 +66,7 @@ def _podium(view: RaceView) -> dict[str, Any]:
     return {"podium": shown, "ranked": len(every)}
 
 
-def _still_to_do(view: RaceView, team: Team) -> list[str]:
+def _still_to_do(view: RaceView, team: Team, counting: DefenceScore | None) -> list[str]:
     """What the team can do in the phases that are open, in sentences; empty when there is nothing left."""
     found = []
     for of_round in view.rounds:
@@ -73,15 +74,19 @@ def _still_to_do(view: RaceView, team: Team) -> list[str]:
         if kind is None:
             continue
         sent = [one for one in submissions_of_team(view.session, team.id, kind) if one.round_id == of_round.id]
-        found += (_about_defences if kind == DEFENCE else _about_attacks)(view, team, of_round, sent)
+        if kind == DEFENCE:
+            found += _about_defences(view, counting, of_round, sent)
+        else:
+            found += _about_attacks(view, team, of_round, sent)
     return found
 
 
-def _about_defences(view: RaceView, team: Team, of_round: Round, sent: list[Submission]) -> list[str]:
+def _about_defences(
+    view: RaceView, counting: DefenceScore | None, of_round: Round, sent: list[Submission]
+) -> list[str]:
     states = [one.job.state for one in sent]
     if ACCEPTED in states:
-        counts = latest_defences(view.session, of_round).get(team.id)
-        if counts and is_published(view.session, view.race, counts.submission):
+        if counting and is_published(view.session, view.race, counting.submission):
             return ["Replace the example by a defence of your own: everybody can download it with its labels."]
         return []
     if any(state in PENDING for state in states):
