@@ -18,17 +18,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from sqlalchemy import text
 
-from big_race import populate_big
-from browsers import Browser
-from every_page import Address, every_page, people_who_look
-from installations import make_config
-from measured import Meter, Visit
-from servers import run_postgres
+from fixtures.clients import Browser
+from fixtures.databases import make_config
+from fixtures.every_page import Address, every_page, people_who_look
+from fixtures.meter import Meter, Visit
+from fixtures.servers import run_postgres
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.store.engine import Store
 from srs.server.store.migrations import migrate
 from srs.server.web.app import create_app
+from worlds.big_race import populate_big
 
 TEAMS, CELLS, REPETITIONS = 100, 24, 16
 QUERIES_MAX, SPENT_MAX_MS = 30, 100.0

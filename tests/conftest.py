@@ -1,16 +1,23 @@
-"""What every test shares: the ledger of the expensive checks."""
+"""What every test shares: the fixtures, and the ledger of the expensive checks."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("fixtures", "worlds")  # where many assertions of the tests stand
+pytest_plugins = [
+    "fixtures.chromium",
+    "fixtures.clients",
+    "fixtures.databases",
+    "fixtures.servers",
+    "worlds.demo_season",
+    "worlds.small_race",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

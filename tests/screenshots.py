@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 from playwright.sync_api import Browser, Page
 
-from chromium import LAPTOP, PHONE, THEMES, PersonAtScreen, chromium
-from live import wait_for
-from servers import free_port
+from fixtures.chromium import LAPTOP, PHONE, THEMES, PersonAtScreen, chromium
+from fixtures.live import wait_for
+from fixtures.servers import free_port
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 PLAYED = "Round 3 is open"

@@ -15,14 +15,14 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
 from werkzeug.test import TestResponse
 
-from big_race import populate_big
-from browsers import Browser, soup
-from chromium import LAPTOP, PHONE, PersonAtScreen, background, violations, width
-from every_page import Address, every_page, pages_without_data, people_who_look
-from people import add_person
-from served import Site, served
-from sizes import FULL, record
+from fixtures.chromium import LAPTOP, PHONE, PersonAtScreen, background, violations, width
+from fixtures.clients import Browser, soup
+from fixtures.every_page import Address, every_page, pages_without_data, people_who_look
+from fixtures.site import Site, served
+from fixtures.sizes import FULL, record
 from srs.server.services.access import Person
+from worlds.big_race import populate_big
+from worlds.people import add_person
 
 TEAMS = 8
 ROLES = ("stranger", "student", "without a team", "staff")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from big_race import populate_big
-from chromium import PersonAtScreen
-from served import served
-from sizes import record
+from fixtures.chromium import PersonAtScreen
+from fixtures.site import served
+from fixtures.sizes import record
+from worlds.big_race import populate_big
 
 FIRST_VIEW_MAX_BYTES = 300_000
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from chromium import PersonAtScreen
-from people import populate, set_clock
-from season import IN_DEFENCE, set_state
-from served import Site, served
+from fixtures.chromium import PersonAtScreen
+from fixtures.site import Site, served
 from srs.server.store.races import race_by_slug
 from srs.server.store.submissions import Submission, submission_by_public_id
+from worlds.people import populate, set_clock
+from worlds.played_round import IN_DEFENCE, set_state
 
 FORM = "/races/small/defence"
 DROP = """(form) => {

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
-from chromium import PersonAtScreen
-from people import People, populate
-from served import Site, served
+from fixtures.chromium import PersonAtScreen
+from fixtures.site import Site, served
 from srs.server.store.submissions import Submission
+from worlds.people import People, populate
 
 FORM = "/races/small/defence"
 

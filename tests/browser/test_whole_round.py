@@ -14,16 +14,16 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from chromium import PersonAtScreen
-from hands import Hands, Keyboard, Mouse
-from installations import make_config
-from live import PASSWORD, Postbox, post_office, running_server
-from people import add_person, set_clock
-from sizes import FULL
+from fixtures.chromium import PersonAtScreen
+from fixtures.databases import make_config
+from fixtures.hands import Hands, Keyboard, Mouse
+from fixtures.live import PASSWORD, Postbox, post_office, running_server
+from fixtures.sizes import FULL
 from srs.lab import attacks
 from srs.lab.simulate import simulate
 from srs.server.store.engine import Store
 from srs.server.store.migrations import migrate
+from worlds.people import add_person, set_clock
 
 CELLS, REPETITIONS, PACKETS_MAX = 3, 6, 80
 BEGINS_AT = dt.datetime(2027, 4, 13, 8, 0, tzinfo=dt.UTC)

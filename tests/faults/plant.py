@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from installations import SECRET
-from small_race import RULES, SmallRace, make_small_race
+from fixtures.databases import SECRET
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.events import Event
 from srs.server.store.jobs import HOUSE, PENDING, Job
 from srs.server.store.scores import DefenceScore
+from worlds.small_race import RULES, SmallRace, make_small_race
 
 OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
 GENEROUS = RULES + "\n[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000\n"

@@ -21,11 +21,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.errors import FileError
 from srs.traces.archive import Opened, open_table
 from srs.traces.inflate import PIECES_MAX
-from traffic import defence_csv
+from worlds.traffic import defence_csv
 
 PACKED_MAX, UNPACKED_MAX = 64_000_000, 512_000_000
 SECONDS_MAX = 2.0

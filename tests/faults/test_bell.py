@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from servers import free_port
+from fixtures.servers import free_port
 from srs.server import bell as bell_module
 from srs.server.bell import QUEUE, CeleryBell
 

@@ -9,9 +9,9 @@ import time
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.traces.defences import read_defence
-from traffic import HEADER, RULES, defence_csv
+from worlds.traffic import HEADER, RULES, defence_csv
 
 CASES = size(500, 20_000)
 SECONDS_MAX = 2.0

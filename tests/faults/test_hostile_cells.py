@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sizes import record
+from fixtures.sizes import record
 from srs.traces.defences import read_defence
-from traffic import HEADER, RULES, as_lines, defence_csv, defence_rows
+from worlds.traffic import HEADER, RULES, as_lines, defence_csv, defence_rows
 
 SECONDS_MAX, RSS_MAX_BYTES = 2.0, 512_000_000
 AT = 50
@@ -94,7 +94,7 @@ GIANTS = {
 MEASURE = """
 import json, pathlib, re, sys, time
 sys.path.insert(0, "tests")
-from traffic import HEADER, RULES, defence_csv
+from worlds.traffic import HEADER, RULES, defence_csv
 from srs.traces.defences import read_defence
 head, good = HEADER.encode() + b"\\n", defence_csv()
 limits = RULES.traces.model_copy(update={"upload_max_mb": 300, "unpacked_max_mb": 300})

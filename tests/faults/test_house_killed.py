@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from faults.plant import make_race, wait_for, workers_of
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.jobs import ACCEPTED, HOUSE, RUNNING, Job

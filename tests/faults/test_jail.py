@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sizes import FULL, record, size
+from fixtures.sizes import FULL, record, size
 from srs.server.worker import jail
 from srs.server.worker.confine import filter_program
 from srs.server.worker.jail import Ending, Limits, Outcome, run

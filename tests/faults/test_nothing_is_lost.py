@@ -29,9 +29,8 @@ from faults.plant import (
     wait_for,
     workers_of,
 )
-from servers import free_port, run_redis
-from sizes import record, size
-from small_race import SmallRace
+from fixtures.servers import free_port, run_redis
+from fixtures.sizes import record, size
 from srs.game.race import read_rules
 from srs.judging.defence import check_defence
 from srs.server.bell import QUEUE, TASK, CeleryBell, celery_app
@@ -39,6 +38,7 @@ from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.jobs import ACCEPTED, PARKED, RUNNING, Job
 from srs.server.store.scores import DefenceScore
+from worlds.small_race import SmallRace
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sizes import record
+from fixtures.sizes import record
 from srs.game.race import Traces
 from srs.traces.defences import read_defence
-from traffic import RULES, Row, as_lines, defence_rows, trace_rows
+from worlds.traffic import RULES, Row, as_lines, defence_rows, trace_rows
 
 Plant = Callable[[list[Row], list[str], int], list[str]]
 """Rows and lines of a valid file, the index of the line to spoil -> the lines to send."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.errors import SrsError
 from srs.game.race import Classes, RaceRules
 from srs.traces.predictions import read_predictions

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.plant import GENEROUS, make_race, pending, scores, send_many, small_defence, wait_for, workers_of
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.game.race import read_rules
 from srs.judging.task import DefenceTask
 from srs.server.bootstrap import JUDGE

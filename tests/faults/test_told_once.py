@@ -17,14 +17,14 @@ import pytest
 from sqlalchemy import select
 
 from faults.plant import wait_for
-from sizes import record, size
-from small_race import SmallRace, make_small_race
+from fixtures.sizes import record, size
 from srs.server.config import Config
 from srs.server.services.access import Person
 from srs.server.store.engine import Store
 from srs.server.store.notices import FINAL, Announcement, Notice
 from srs.server.store.outbox import OutboxMail
 from srs.server.store.rounds import rounds_of
+from worlds.small_race import SmallRace, make_small_race
 
 TENDER = """
 import sys

@@ -14,8 +14,8 @@ import httpx
 from sqlalchemy import select
 
 from faults.plant import make_race, wait_for
-from live import Visitor, on_the_wire, running_server, web_processes
-from sizes import record, size
+from fixtures.live import Visitor, on_the_wire, running_server, web_processes
+from fixtures.sizes import record, size
 from srs.server.config import Config
 from srs.server.services.storage import sweep_blobs
 from srs.server.store.engine import Store

@@ -7,12 +7,12 @@ import re
 from flask import Flask
 from flask_security import hash_password
 
-from browsers import Browser, text_of
-from people import PASSWORD, People, add_person
+from fixtures.clients import Browser, text_of
 from srs.server.bootstrap import Server
 from srs.server.services import sign_in
 from srs.server.store.accounts import User
 from srs.server.store.outbox import OutboxMail
+from worlds.people import PASSWORD, People, add_person
 
 NEW = {"name": "Eve  Adams", "email": "Eve@example.org", "password": PASSWORD, "password_confirm": PASSWORD}
 

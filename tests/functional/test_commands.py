@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from installations import SECRET
-from servers import free_port
-from small_race import RULES, SLUG
+from fixtures.databases import SECRET
+from fixtures.servers import free_port
 from srs.errors import NotFound
 from srs.server.cli.main import main
 from srs.server.config import Config
@@ -23,6 +22,7 @@ from srs.server.services import sign_in
 from srs.server.store.accounts import STAFF, user_by_email
 from srs.server.store.engine import Store
 from srs.server.store.races import race_by_slug
+from worlds.small_race import RULES, SLUG
 
 Run = Callable[..., Result]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from live import Visitor, wait_for
-from servers import free_port
-from sizes import FULL
+from fixtures.live import Visitor, wait_for
+from fixtures.servers import free_port
+from fixtures.sizes import FULL
 
 COMMAND = str(Path(sys.executable).with_name("srs-server"))
 GOLDEN = Path(__file__).parents[1] / "golden" / "season.json"

@@ -20,14 +20,14 @@ import polars as pl
 import pytest
 from sqlalchemy import select
 
-from live import Visitor, running_server, wait_for
-from people import add_person, set_clock
-from sizes import record, size
+from fixtures.live import Visitor, running_server, wait_for
+from fixtures.sizes import record, size
 from srs.lab import example_attack
 from srs.server.config import Config
 from srs.server.services import races, teams
 from srs.server.store.engine import Store
 from srs.server.store.scores import AttackScore
+from worlds.people import add_person, set_clock
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "secretstroll_tor.csv.zip"
 HOUR = dt.timedelta(hours=1)

@@ -9,9 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from browsers import BASE_URL, Browser, soup, text_of
-from people import People, race_toml, set_clock
-from season import IN_DEFENCE, play, send, set_state
+from fixtures.clients import BASE_URL, Browser, soup, text_of
 from srs.server.bootstrap import Server
 from srs.server.services import teams
 from srs.server.services.races import create_race
@@ -20,6 +18,8 @@ from srs.server.store.rounds import rounds_of
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.web import races
 from srs.server.web.assets import automatic_theme
+from worlds.people import People, race_toml, set_clock
+from worlds.played_round import IN_DEFENCE, play, send, set_state
 
 PART = {"HX-Request": "true", "HX-Target": "now"}
 

@@ -9,9 +9,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, insert
 
-from browsers import Browser, soup, text_of
-from people import People, set_clock
-from season import IN_DEFENCE, send
+from fixtures.clients import Browser, soup, text_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import jobs, notices
 from srs.server.services.access import Person
@@ -20,7 +19,8 @@ from srs.server.store.jobs import REJECTED
 from srs.server.store.notices import Notice
 from srs.server.store.outbox import OutboxMail
 from srs.traces.report import Problem, Report
-from tables import hashes
+from worlds.people import People, set_clock
+from worlds.played_round import IN_DEFENCE, send
 
 FAULT = Report(problems=(Problem("trace.size-zero", "0 is not a packet size.", line=1234, column="direction_size"),))
 

@@ -11,13 +11,13 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from browsers import BASE_URL, Browser, sign_in_as, text_of
-from people import STARTS_AT, People, set_clock
-from season import AFTER_ROUND, IN_ATTACK, jobs_by_state, make_practice, set_state
+from fixtures.clients import BASE_URL, Browser, sign_in_as, text_of
 from srs.server.bootstrap import Server
 from srs.server.services.practice import ask_the_house
 from srs.server.store.jobs import PARKED, Job
 from srs.server.worker.work import Shutdown, work_once
+from worlds.people import STARTS_AT, People, set_clock
+from worlds.played_round import AFTER_ROUND, IN_ATTACK, jobs_by_state, make_practice, set_state
 
 PAGE = "/races/small/practice"
 

@@ -6,15 +6,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from big_race import populate_big
-from browsers import Browser
-from every_page import every_page, people_who_look
-from installations import make_config
-from measured import Meter
+from fixtures.clients import Browser
+from fixtures.databases import make_config
+from fixtures.every_page import every_page, people_who_look
+from fixtures.meter import Meter
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.store.engine import Store
 from srs.server.web.app import create_app
+from worlds.big_race import populate_big
 
 QUERIES_MAX = 30
 FEW, MANY = 10, 40

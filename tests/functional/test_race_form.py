@@ -10,12 +10,12 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from browsers import Browser, soup, text_of
-from people import STARTS_AT, People, set_clock
+from fixtures.clients import Browser, soup, text_of
+from fixtures.tables import hashes
 from srs.game.race import Joining, Limits, read_rules
 from srs.server.bootstrap import Server
 from srs.server.store.races import race_by_slug
-from tables import hashes
+from worlds.people import STARTS_AT, People, set_clock
 
 ROUND = {
     "rounds-0-defence_opens": "2027-04-13T08:00",

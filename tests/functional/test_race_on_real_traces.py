@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from bs4 import BeautifulSoup
 
-from live import Postbox, Visitor, post_office, running_server, wait_for
+from fixtures.live import Postbox, Visitor, post_office, running_server, wait_for
 from srs.game.race import read_rules
 from srs.lab import attacks
 from srs.server.config import Config

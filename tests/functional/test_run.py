@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from faults.plant import all_jobs, make_race, pending, send_many, wait_for
-from installations import SECRET
-from servers import free_port
+from fixtures.databases import SECRET
+from fixtures.servers import free_port
 from srs.server.config import Config
 from srs.server.store.engine import Store
 

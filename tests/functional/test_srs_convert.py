@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from captures import Frame, ethernet, ip, pcap, pcapng, tcp
+from worlds.captures import Frame, ethernet, ip, pcap, pcapng, tcp
 
 SRS = str(Path(sys.executable).with_name("srs"))
 DATA = Path(__file__).parents[3] / "shared" / "data"

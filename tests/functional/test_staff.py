@@ -8,13 +8,13 @@ import io
 import pytest
 from flask import Flask
 
-from browsers import Browser, soup, text_of
-from people import STARTS_AT, People, race_toml, set_clock
-from season import IN_DEFENCE, play, send, set_state
+from fixtures.clients import Browser, soup, text_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races
 from srs.server.store.jobs import PARKED
-from tables import hashes
+from worlds.people import STARTS_AT, People, race_toml, set_clock
+from worlds.played_round import IN_DEFENCE, play, send, set_state
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from bs4 import BeautifulSoup, Tag
 from flask import Flask
 from sqlalchemy import event
 
-from browsers import Browser, text_of
-from people import PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
-from season import IN_ATTACK, play, send, set_state
+from fixtures.clients import Browser, text_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
 from srs.server.store.engine import database_now
@@ -22,7 +21,8 @@ from srs.server.store.jobs import PARKED, REJECTED, RUNNING, Job
 from srs.server.store.rounds import Round
 from srs.server.store.scores import DefenceScore
 from srs.traces.report import Problem
-from tables import hashes
+from worlds.people import PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
+from worlds.played_round import IN_ATTACK, play, send, set_state
 
 HOME = "/staff/races/small"
 

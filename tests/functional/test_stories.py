@@ -8,9 +8,7 @@ import datetime as dt
 import pytest
 from flask import Flask
 
-from browsers import BASE_URL, Browser, soup, text_of
-from people import PAUSE, PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
-from season import AFTER_ROUND, IN_ATTACK, METRICS, play, send, set_state
+from fixtures.clients import BASE_URL, Browser, soup, text_of
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
 from srs.server.services.access import Person
@@ -23,6 +21,8 @@ from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.teams import team_by_number
 from srs.server.web import races as race_pages
 from srs.traces.report import Excerpt, Problem, Report
+from worlds.people import PAUSE, PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
+from worlds.played_round import AFTER_ROUND, IN_ATTACK, METRICS, play, send, set_state
 
 RACE = "/races/small"
 FINAL_ONLY = ("0.9123", "9.12", "65 %", "0.6543")

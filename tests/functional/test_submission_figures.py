@@ -10,10 +10,8 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from browsers import Browser, sign_in_as
-from drawn import small_curves, small_profile, svg_tree
-from people import People, set_clock
-from season import AFTER_ROUND, IN_ATTACK, Played, play
+from fixtures.clients import Browser, sign_in_as
+from fixtures.tables import hashes
 from srs.judging.curves import write_curves
 from srs.server.bootstrap import Server
 from srs.server.store.practice import PracticeScore
@@ -24,7 +22,9 @@ from srs.server.store.submissions import submission_by_public_id
 from srs.server.web import figures
 from srs.server.web.artist import Undrawable
 from srs.server.web.looks import PALETTES, WIDTHS
-from tables import hashes
+from worlds.people import People, set_clock
+from worlds.pictures import small_curves, small_profile, svg_tree
+from worlds.played_round import AFTER_ROUND, IN_ATTACK, Played, play
 
 DEFENCE_CHARTS = ["volume-by-class", "duration-by-class", "cumulative", "packets"]
 ATTACK_CHARTS = ["accuracy-by-class", "true-rank", "confusion", "roc", "calibration"]

@@ -8,13 +8,13 @@ import io
 
 from flask import Flask
 
-from browsers import Browser, soup, text_of
-from people import PHASE, STARTS_AT, People, race_toml, set_clock
-from people import populate as populate_race
-from season import AFTER_ROUND, IN_ATTACK, jobs_by_state, play, set_state
+from fixtures.clients import Browser, soup, text_of
 from srs.server.bootstrap import Server
 from srs.server.store.scores import AttackScore
 from srs.traces.report import Problem, Report
+from worlds.people import PHASE, STARTS_AT, People, race_toml, set_clock
+from worlds.people import populate as populate_race
+from worlds.played_round import AFTER_ROUND, IN_ATTACK, jobs_by_state, play, set_state
 
 FILE = b"cell_id,rep,direction_size,timestamp\n1,1,+500,0.0\n"
 

@@ -7,12 +7,12 @@ import datetime as dt
 import pytest
 from flask import Flask
 
-from browsers import Browser, soup, text_of
-from people import STARTS_AT, People, add_person, populate, race_toml, set_clock
+from fixtures.clients import Browser, soup, text_of
 from srs.server.bootstrap import Server
 from srs.server.services import races
 from srs.server.services.access import Person
 from srs.server.store.outbox import OutboxMail
+from worlds.people import STARTS_AT, People, add_person, populate, race_toml, set_clock
 
 
 def test_the_front_page_says_what_this_is(stranger: Browser) -> None:

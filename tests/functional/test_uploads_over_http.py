@@ -17,16 +17,16 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from installations import make_config
-from live import Visitor, on_the_wire, running_server, web_processes
-from people import PHASE, STARTS_AT, People, populate, race_toml, set_clock
-from sizes import record, size
+from fixtures.databases import make_config
+from fixtures.live import Visitor, on_the_wire, running_server, web_processes
+from fixtures.sizes import record, size
 from srs.server.services import races, teams
 from srs.server.store import clock
 from srs.server.store.engine import Store, database_now
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import round_by_number
 from srs.server.store.submissions import Submission, submissions_of_race
+from worlds.people import PHASE, STARTS_AT, People, populate, race_toml, set_clock
 
 Result = TypeVar("Result")
 OPEN_AT = STARTS_AT + dt.timedelta(hours=1)

@@ -15,8 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from live import Visitor, running_server, wait_for
-from people import add_person, set_clock
+from fixtures.live import Visitor, running_server, wait_for
 from srs.game.race import read_rules
 from srs.lab import attacks
 from srs.lab.simulate import simulate
@@ -24,6 +23,7 @@ from srs.server.config import Config
 from srs.server.services import races
 from srs.server.services.access import Person
 from srs.server.store.engine import Store
+from worlds.people import add_person, set_clock
 
 HOUR = dt.timedelta(hours=1)
 SUBJECTS = ("Weather", "News", "Maps", "Trains", "Recipes", "Chess")

@@ -7,13 +7,13 @@ import datetime as dt
 from bs4 import BeautifulSoup, Tag
 from flask import Flask
 
-from browsers import Browser, text_of
-from people import People, set_clock
-from season import AFTER_ROUND, IN_ATTACK, IN_DEFENCE, accept_attack, accept_defence, play, send, set_state
+from fixtures.clients import Browser, text_of
 from srs.server.bootstrap import Server
 from srs.server.store.races import race_by_slug
 from srs.server.store.teams import team_by_number
 from srs.traces.report import Report
+from worlds.people import People, set_clock
+from worlds.played_round import AFTER_ROUND, IN_ATTACK, IN_DEFENCE, accept_attack, accept_defence, play, send, set_state
 
 RACE = "/races/small"
 MINUTE = dt.timedelta(minutes=1)

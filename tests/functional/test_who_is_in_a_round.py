@@ -7,9 +7,7 @@ import datetime as dt
 import pytest
 from flask import Flask
 
-from browsers import Browser, soup, text_of
-from people import STARTS_AT, People, populate, race_toml, set_clock
-from season import AFTER_ROUND, IN_ATTACK, play
+from fixtures.clients import Browser, soup, text_of
 from srs.game.race import RaceRules
 from srs.server.bootstrap import Server
 from srs.server.cli.export import to_csv
@@ -20,7 +18,9 @@ from srs.server.store.matches import Match
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import Round, round_by_number
 from srs.server.store.teams import Membership, Team, team_by_number
-from traffic import RULES
+from worlds.people import STARTS_AT, People, populate, race_toml, set_clock
+from worlds.played_round import AFTER_ROUND, IN_ATTACK, play
+from worlds.traffic import RULES
 
 RACE = "/races/small"
 PAGES = (f"{RACE}/rounds/1", f"{RACE}/leaderboard", f"{RACE}/teams/1", f"{RACE}/teams/2")

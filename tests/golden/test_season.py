@@ -13,8 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from browsers import Browser
-from played import Played
+from fixtures.clients import Browser
 from srs.game.capture_ids import capture_ids
 from srs.server.services.access import Person
 from srs.server.services.submissions import GRACE_S
@@ -29,6 +28,7 @@ from srs.server.store.rounds import rounds_of
 from srs.server.store.scores import DefenceScore, defence_score_of
 from srs.server.store.submissions import submissions_of_race
 from srs.server.web.app import create_app
+from worlds.demo_season import Played
 
 GOLDEN = Path(__file__).with_name("season.json")
 

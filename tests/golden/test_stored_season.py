@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srs.server.store.engine import Store
-from stored_season import FOLDER, play, stored_upload
+from worlds.stored_season import FOLDER, play, stored_upload
 
 
 def read_standings(path: Path) -> list[dict[str, str]]:

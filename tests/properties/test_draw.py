@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.game.draw import Pair, draw
 
 

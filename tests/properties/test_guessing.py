@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.game.race import RaceRules
 from srs.judging.attack import public_feedback, score_public
 from srs.scoring.attack import Floats, Ints, macro_auc

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sizes import FULL, record
+from fixtures.sizes import FULL, record
 from srs.game.race import RaceRules
 from srs.judging.attack import AttackVerdict, judge_attack
 from srs.judging.bundle import prepare_bundle

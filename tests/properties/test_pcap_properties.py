@@ -12,7 +12,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from captures import (
+from fixtures.sizes import record, size
+from srs.errors import SrsError
+from srs.traces.pcap import MAGICS, read_capture
+from srs.traces.pcap_client import as_seen_by, find_clients
+from srs.traces.pcap_packets import Capture
+from worlds.captures import (
     ACK,
     CLIENT,
     CLIENT6,
@@ -35,11 +40,6 @@ from captures import (
     tcp,
     visit,
 )
-from sizes import record, size
-from srs.errors import SrsError
-from srs.traces.pcap import MAGICS, read_capture
-from srs.traces.pcap_client import as_seen_by, find_clients
-from srs.traces.pcap_packets import Capture
 
 CASES = size(2000, 20_000)
 SECONDS_MAX = 2.0

@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.game.phases import Phase, Round, attack_window, next_boundary, phase_at
 
 MICROSECOND = dt.timedelta.resolution

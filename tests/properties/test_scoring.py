@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.scoring.attack import Floats, Ints, attack_metrics, class_auc, macro_auc
 from srs.scoring.intervals import intervals
 from srs.scoring.schemes import srs2022_utility

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sizes import record, size
+from fixtures.sizes import record, size
 from srs.game.race import Classes, RaceRules, Traces
 from srs.game.race import Split as SplitRules
 from srs.judging import steps
@@ -22,7 +22,7 @@ from srs.traces.report import Report
 from srs.traces.schema import SIZE, TIME
 from srs.traces.split import Split, choose_evenly, split, trace_hashes
 from srs.traces.trace_set import TraceSet
-from traffic import REAL, RULES, defence_rows, trace_rows
+from worlds.traffic import REAL, RULES, defence_rows, trace_rows
 
 SECRET = b"split-secret-of-thirty-two-bytes"
 Packets = tuple[tuple[int, int], ...]

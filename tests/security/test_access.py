@@ -8,15 +8,15 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from browsers import BASE_URL, Browser, text_of
-from people import People, add_person, disable, populate, race_toml, set_clock
-from season import IN_ATTACK, IN_DEFENCE, play, send, set_state
-from security_routes import path_to, values_of
+from fixtures.clients import BASE_URL, Browser, text_of
+from fixtures.routes import path_to, values_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
 from srs.server.store.jobs import PARKED
 from srs.server.store.scores import DefenceScore
-from tables import hashes
+from worlds.people import People, add_person, disable, populate, race_toml, set_clock
+from worlds.played_round import IN_ATTACK, IN_DEFENCE, play, send, set_state
 
 ROLES = ("stranger", "person", "member", "team1", "team2", "disabled", "staff")
 

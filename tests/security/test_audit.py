@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from flask import Flask
 
-from browsers import Browser, text_of
-from people import STARTS_AT, People, race_toml
-from season import play, send, set_state
-from security_routes import path_to, unsafe_routes, values_of
+from fixtures.clients import Browser, text_of
+from fixtures.routes import path_to, unsafe_routes, values_of
 from srs.server.bootstrap import Server
 from srs.server.services import races
 from srs.server.store.events import Event
@@ -18,6 +16,8 @@ from srs.server.store.jobs import PARKED
 from srs.server.store.races import Participation
 from srs.server.store.scores import DefenceScore
 from srs.traces.report import Problem
+from worlds.people import STARTS_AT, People, race_toml
+from worlds.played_round import play, send, set_state
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import pytest
 import time_machine
 from flask import Flask
 
-from browsers import BASE_URL, Browser
-from people import People
-from season import play, send, set_state
-from security_routes import path_to, unsafe_routes, values_of
+from fixtures.clients import BASE_URL, Browser
+from fixtures.routes import path_to, unsafe_routes, values_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import teams
 from srs.server.store.jobs import PARKED
-from tables import hashes
+from worlds.people import People
+from worlds.played_round import play, send, set_state
 
 FIELDS = {"name": "New name", "reason": "A test.", "email": "x@example.org", "idempotency_key": "0123456789"}
 

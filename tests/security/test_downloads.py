@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from flask import Flask
 
-from browsers import BASE_URL, Browser
-from people import People
-from season import play
-from sizes import FULL
+from fixtures.clients import BASE_URL, Browser
+from fixtures.sizes import FULL
 from srs.server.bootstrap import Server
+from worlds.people import People
+from worlds.played_round import play
 
 TARGETS = ("etc/passwd", "secret_key", "srs.sqlite", "blobs", "proc/self/environ")
 UPS = (

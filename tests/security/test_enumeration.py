@@ -10,11 +10,11 @@ from flask import Flask
 from flask_security import hash_password
 from werkzeug.test import TestResponse
 
-from browsers import Browser
-from people import PASSWORD, People
+from fixtures.clients import Browser
 from srs.server.bootstrap import Server
 from srs.server.store.accounts import User, user_by_email
 from srs.server.store.outbox import OutboxMail
+from worlds.people import PASSWORD, People
 
 UNKNOWN = "nobody@example.org"
 KNOWN = ("ada@example.org", "ADA@example.org", " ada@example.org", "ada@EXAMPLE.org")

@@ -12,14 +12,14 @@ from bs4 import BeautifulSoup
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from browsers import BASE_URL, Browser, soup, text_of
-from people import People
-from season import play, send, set_state
-from security_routes import path_to, values_of
+from fixtures.clients import BASE_URL, Browser, soup, text_of
+from fixtures.routes import path_to, values_of
 from srs.server.bootstrap import Server
 from srs.server.services import teams
 from srs.server.store.jobs import PARKED
 from srs.server.web.app import create_app
+from worlds.people import People
+from worlds.played_round import play, send, set_state
 
 FORGED_HOSTS = (
     "evil.example",

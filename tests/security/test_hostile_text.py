@@ -23,15 +23,10 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from big_race import populate_big
-from browsers import BASE_URL, Browser, text_of
-from captures import pcap, visit
-from every_page import Address, every_page
-from hostile_texts import FORMULA_LEADS, HOSTILE, PRODUCT, WORD
-from people import People, set_clock
-from season import Played, set_state
-from security_routes import path_to, unsafe_routes, values_of
-from sizes import record, size
+from fixtures.clients import BASE_URL, Browser, text_of
+from fixtures.every_page import Address, every_page
+from fixtures.routes import path_to, unsafe_routes, values_of
+from fixtures.sizes import record, size
 from srs.client.main import main as srs
 from srs.client.verdicts import defence_as_text
 from srs.errors import InputError, RulesError
@@ -52,6 +47,11 @@ from srs.server.store.rounds import round_by_number
 from srs.server.store.submissions import Submission
 from srs.server.store.teams import Team
 from srs.traces.report import Problem, Report, visible
+from worlds.big_race import populate_big
+from worlds.captures import pcap, visit
+from worlds.hostile_texts import FORMULA_LEADS, HOSTILE, PRODUCT, WORD
+from worlds.people import People, set_clock
+from worlds.played_round import Played, set_state
 
 RULES = RaceRules(slug="rules", title="Rules", rounds=())
 HARMLESS = f"plain {WORD}"

@@ -17,12 +17,12 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import RequestTimeout
 
-from browsers import BASE_URL, Browser, text_of
-from people import People, populate, race_toml
+from fixtures.clients import BASE_URL, Browser, text_of
 from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.web.bodies import PatientBodies
+from worlds.people import People, populate, race_toml
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -8,11 +8,11 @@ import pytest
 from flask import Flask
 from flask_security import hash_password
 
-from browsers import BASE_URL, Browser
-from people import PASSWORD, People
+from fixtures.clients import BASE_URL, Browser
 from srs.server.bootstrap import Server
 from srs.server.services.access import Person
 from srs.server.store.accounts import User
+from worlds.people import PASSWORD, People
 
 EVIL = "evil.example"
 PAYLOADS = [

@@ -12,16 +12,16 @@ import time_machine
 from bs4 import Tag
 from flask import Flask
 
-from browsers import BASE_URL, Browser, soup, text_of
-from people import People, add_person, populate, race_toml
-from season import Played, play, send, set_state
-from security_routes import path_to, unsafe_routes, values_of
+from fixtures.clients import BASE_URL, Browser, soup, text_of
+from fixtures.routes import path_to, unsafe_routes, values_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
 from srs.server.services.seeing import LASTS
 from srs.server.store.events import Event
 from srs.server.store.jobs import PARKED
-from tables import hashes
+from worlds.people import People, add_person, populate, race_toml
+from worlds.played_round import Played, play, send, set_state
 
 SEE_AS_1 = "/staff/races/small/teams/1/see-as"
 END = "/staff/races/small/see-as/end"

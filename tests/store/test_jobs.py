@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from small_race import SLUG, SmallRace, make_small_race
 from srs.errors import AccessDenied, NotFound, StateError, Unavailable
 from srs.server.bell import SilentBell
 from srs.server.config import Config
@@ -19,6 +18,7 @@ from srs.server.store import engine
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.events import events_of_race
 from srs.server.store.jobs import ACCEPTED, PARKED, QUEUED, RUNNING, Job
+from worlds.small_race import SLUG, SmallRace, make_small_race
 
 LEASE_S = 60.0
 

@@ -20,8 +20,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import select
 
-from servers import free_port
-from sizes import record
+from fixtures.servers import free_port
+from fixtures.sizes import record
 from srs.errors import InputError
 from srs.server.config import Config
 from srs.server.services import mail

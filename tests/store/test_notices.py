@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, insert, select
 
-from sizes import record
-from small_race import RULES, SLUG, SmallRace, make_small_race
+from fixtures.sizes import record
 from srs.errors import NotFound
 from srs.server.bell import SilentBell
 from srs.server.services import jobs, notices, races, rounds, sign_in, teams
@@ -25,7 +24,8 @@ from srs.server.store.outbox import OutboxMail
 from srs.server.store.races import Participation
 from srs.server.store.teams import Membership, Team
 from srs.traces.report import Problem
-from told import judge, mailed, told
+from worlds.small_race import RULES, SLUG, SmallRace, make_small_race
+from worlds.told import judge, mailed, told
 
 CLOSES_AT = dt.datetime(2027, 4, 17, 16, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)

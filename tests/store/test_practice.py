@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from faults.plant import GENEROUS, OPEN_AT, small_defence
-from installations import make_config
-from small_race import SLUG, SmallRace, make_small_race
+from fixtures.databases import make_config
 from srs.errors import AccessDenied, InputError, StateError
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server, open_server
@@ -35,6 +34,7 @@ from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.teams import team_of
 from srs.server.worker.tend import tend_once
 from srs.server.worker.work import Shutdown, work_once
+from worlds.small_race import SLUG, SmallRace, make_small_race
 
 DURING = {
     "before the first round": dt.datetime(2027, 4, 1, tzinfo=dt.UTC),

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import select
 
-from small_race import SLUG, SmallRace
 from srs.server.bell import SilentBell
 from srs.server.services import notices, rounds, teams
 from srs.server.services.reminders import STALE, announce
@@ -18,7 +17,8 @@ from srs.server.store.matches import matches_of_round
 from srs.server.store.notices import Announcement
 from srs.server.store.scores import AttackScore
 from srs.server.store.submissions import submission_by_public_id
-from told import judge, mailed, told
+from worlds.small_race import SLUG, SmallRace
+from worlds.told import judge, mailed, told
 
 HOUR = dt.timedelta(hours=1)
 OPENS_AT = dt.datetime(2027, 4, 13, 6, tzinfo=dt.UTC)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from small_race import SLUG, SmallRace
 from srs.errors import AccessDenied, InputError, StateError
 from srs.game.draw import commit
 from srs.game.phases import Phase, attack_window, phase_at
@@ -20,6 +19,7 @@ from srs.server.store.matches import matches_of_round
 from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.teams import teams_of_race
+from worlds.small_race import SLUG, SmallRace
 
 OPENS_AT = dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC)
 CLOSES_AT = dt.datetime(2027, 4, 17, 16, 0, tzinfo=dt.UTC)

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, select
 
-from installations import make_config
-from servers import Postgres
-from small_race import SmallRace, make_small_race
+from fixtures.databases import make_config
+from fixtures.servers import Postgres
 from srs.errors import FileError, InputError, NotFound, StateError
 from srs.server.config import Config
 from srs.server.services import sign_in, storage
@@ -26,6 +25,7 @@ from srs.server.store.dump import dump_table, snapshot, tables
 from srs.server.store.engine import Store, database_now
 from srs.server.store.matches import Match
 from srs.server.store.submissions import DEFENCE, Submission
+from worlds.small_race import SmallRace, make_small_race
 
 OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
 

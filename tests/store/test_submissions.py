@@ -10,8 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from sizes import record, size
-from small_race import SLUG, SmallRace
+from fixtures.sizes import record, size
 from srs.errors import AccessDenied, InputError, PhaseClosed, QuotaSpent, SrsError, StateError, TooSlow
 from srs.server.bell import SilentBell
 from srs.server.services import rounds, submissions, teams
@@ -21,6 +20,7 @@ from srs.server.store.events import events_of_race
 from srs.server.store.jobs import QUEUED
 from srs.server.store.submissions import submissions_of_race, submissions_of_team
 from srs.server.store.teams import team_of
+from worlds.small_race import SLUG, SmallRace
 
 CLOSES_AT = dt.datetime(2027, 4, 17, 16, 0, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)

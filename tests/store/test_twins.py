@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 import pytest
 
-from people import People, add_person, populate, set_clock
-from season import IN_DEFENCE, accept_defence, send
 from srs.server.services import races, teams
 from srs.server.services.access import Person
 from srs.server.services.overview import is_looked_at, say_looked_at
@@ -17,6 +15,8 @@ from srs.server.store.races import race_by_slug
 from srs.server.store.scores import DefenceScore, defence_score_of
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.twins import NAMED_MAX, Twins, twins_of
+from worlds.people import People, add_person, populate, set_clock
+from worlds.played_round import IN_DEFENCE, accept_defence, send
 
 SAME = 5.0
 

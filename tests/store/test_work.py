@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 
 from faults.plant import GENEROUS, OPEN_AT, all_jobs, audit_lines, small_defence
-from small_race import SmallRace, make_small_race
 from srs.judging.profile import read_profile
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server, open_server
@@ -30,6 +29,7 @@ from srs.server.store.teams import team_of
 from srs.server.worker import work
 from srs.server.worker.tend import clean_up, tend_once, tend_until
 from srs.server.worker.work import Shutdown, work_once, work_until
+from worlds.small_race import SmallRace, make_small_race
 
 CONFINED = "from srs.server.worker.confine import confine; confine()\n"
 

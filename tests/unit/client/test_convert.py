@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from captures import ACK, CLIENT, GUARD, Frame, ethernet, ip, pcap, pcapng, tcp, visit
 from srs.client import convert as module
 from srs.client.convert import Conversion, Dropped, convert, write
 from srs.client.convert_names import DEFAULT_PATTERN, Manifest, Naming, Pattern
@@ -17,7 +16,8 @@ from srs.errors import InputError
 from srs.traces.archive import open_table
 from srs.traces.schema import defence_columns
 from srs.traces.tables import read_table
-from traffic import RULES
+from worlds.captures import ACK, CLIENT, GUARD, Frame, ethernet, ip, pcap, pcapng, tcp, visit
+from worlds.traffic import RULES
 
 PATTERN = Pattern.of(DEFAULT_PATTERN)
 OTHER_CLIENT = "10.0.0.9"

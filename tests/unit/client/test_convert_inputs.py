@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from captures import pcap, visit
 from srs.client import convert_inputs
 from srs.client.convert_inputs import Entry, entries
 from srs.errors import FileError
+from worlds.captures import pcap, visit
 
 FILES = {"a/trace_x_grid_1.pcap": pcap(visit(3)), "a/trace_y_grid_1.pcap": pcap(visit(4)), "b/notes.txt": b"hello"}
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from captures import pcap, visit
 from srs.client.main import main
 from srs.lab.simulate import simulate
+from worlds.captures import pcap, visit
 
 RACE = """
 slug = "two-cells"

@@ -9,7 +9,7 @@ import pytest
 from srs.game.race import Classes
 from srs.judging.attack_meaning import attack_advice, attack_meaning, figures, so_far
 from srs.judging.curves import Bin, Curves
-from traffic import RULES
+from worlds.traffic import RULES
 
 TWENTY = RULES.model_copy(update={"classes": Classes(count=20)})
 

@@ -14,7 +14,7 @@ from srs.judging.defence import judge_defence
 from srs.judging.key import read_key
 from srs.judging.task import BundleTask, DefenceTask
 from srs.traces.bundles import describe_file, read_pool
-from traffic import RULES, defence_csv
+from worlds.traffic import RULES, defence_csv
 
 IDS = [900, 17, 2**31 - 1, 5, 44, 3]
 RULES_OF_RACE = RULES.model_copy(update={"split": Split(test_traces=6, test_pool=9, public_share=0.34)})

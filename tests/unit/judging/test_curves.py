@@ -7,10 +7,10 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
 
-from drawn import guesses
 from srs.judging.curves import ROC_GRID, curves, read_curves, write_curves
 from srs.scoring.attack import attack_metrics
 from srs.scoring.intervals import intervals
+from worlds.pictures import guesses
 
 CLASSES, TRACES = 7, 91
 

@@ -14,7 +14,7 @@ from srs.judging.defence import Verdict, check_defence, judge_defence
 from srs.judging.steps import Step, announced
 from srs.judging.task import DefenceTask
 from srs.traces.bundles import read_pool, read_published
-from traffic import RULES, as_csv, defence_csv, defence_rows
+from worlds.traffic import RULES, as_csv, defence_csv, defence_rows
 
 SECRET = b"a secret of the race, long enough"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from drawn import trace_set
 from srs.judging.profile import (
     EXAMPLE_PACKETS_MAX,
     EXAMPLES,
@@ -16,6 +15,7 @@ from srs.judging.profile import (
     write_profile,
 )
 from srs.traces.trace_set import TraceSet
+from worlds.pictures import trace_set
 
 
 def as_array(of: Quartiles) -> np.ndarray:

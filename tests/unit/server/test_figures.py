@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drawn import small_profile, svg_tree
 from srs.judging.curves import CELLS_MAX, curves
 from srs.judging.profile import Quartiles
 from srs.lab.plots.attack import attack_charts
@@ -28,6 +27,7 @@ from srs.lab.plots.trade_off import Price, trade_off
 from srs.server.web import artist, figures
 from srs.server.web.artist import Artist, Undrawable
 from srs.server.web.looks import PALETTES, dressed, visible
+from worlds.pictures import small_profile, svg_tree
 
 HOSTILE = [
     "</text><script>alert(1)</script>",

@@ -21,7 +21,7 @@ from srs.traces.bundles import (
 )
 from srs.traces.defences import read_defence
 from srs.traces.trace_set import TraceSet
-from traffic import RULES, defence_csv
+from worlds.traffic import RULES, defence_csv
 
 
 def traces() -> TraceSet:

@@ -9,7 +9,7 @@ from srs.game.race import Classes, RaceRules, Traces
 from srs.traces.defences import read_defence
 from srs.traces.report import Problem, Report
 from srs.traces.trace_set import TraceSet
-from traffic import RULES, Row, as_csv, defence_rows, trace_rows
+from worlds.traffic import RULES, Row, as_csv, defence_rows, trace_rows
 
 
 def report_of(rows: list[Row], rules: RaceRules = RULES) -> Report:

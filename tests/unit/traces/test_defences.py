@@ -12,7 +12,7 @@ from srs.game.race import RaceRules
 from srs.scoring.schemes import srs2022_utility
 from srs.scoring.utility import utility_metrics
 from srs.traces.defences import read_defence
-from traffic import REAL, RULES, SHARED, defence_csv, defence_rows
+from worlds.traffic import REAL, RULES, SHARED, defence_csv, defence_rows
 
 
 def test_a_valid_file_becomes_its_traces() -> None:

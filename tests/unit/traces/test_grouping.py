@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from srs.traces.grouping import Grouped, group
-from traffic import HEADER, Row, defence_rows
+from worlds.traffic import HEADER, Row, defence_rows
 
 
 def grouped(rows: list[Row], first_line: int = 2) -> Grouped:

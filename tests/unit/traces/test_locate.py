@@ -6,7 +6,7 @@ import pytest
 
 from srs.traces.locate import FAULTS_MAX, LINE_MAX_BYTES, locate, overlong_line, split_fields
 from srs.traces.schema import defence_columns
-from traffic import HEADER, RULES
+from worlds.traffic import HEADER, RULES
 
 COLUMNS = defence_columns(RULES)
 NAMES = HEADER.split(",")

@@ -12,7 +12,7 @@ from srs.errors import FileError
 from srs.traces.parquet import parquet_names, read_parquet
 from srs.traces.report import Report
 from srs.traces.schema import CAPTURE, ColumnRule, defence_columns
-from traffic import RULES
+from worlds.traffic import RULES
 
 COLUMNS = defence_columns(RULES)
 GOOD = pl.DataFrame({"cell_id": [1, 2], "rep": [0, 0], "direction_size": [576, -1500], "timestamp": [0.0, 0.5]})

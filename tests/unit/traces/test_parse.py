@@ -7,7 +7,7 @@ import pytest
 
 from srs.traces.parse import is_sound, parse
 from srs.traces.schema import defence_columns
-from traffic import RULES
+from worlds.traffic import RULES
 
 COLUMNS = defence_columns(RULES)
 NAMES = list(COLUMNS)

@@ -7,10 +7,10 @@ import struct
 import numpy as np
 import pytest
 
-from captures import CLIENT, GUARD, Frame, ethernet, ip, pcap, pcapng, tcp, visit
 from srs.errors import FileError
 from srs.traces import pcap as module
 from srs.traces.pcap import CAPTURE_MAX_BYTES, FRAME_MAX_BYTES, read_capture
+from worlds.captures import CLIENT, GUARD, Frame, ethernet, ip, pcap, pcapng, tcp, visit
 
 HEADER_BYTES, RECORD_BYTES = 24, 16
 

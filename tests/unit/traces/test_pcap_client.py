@@ -7,11 +7,11 @@ import ipaddress
 import numpy as np
 import pytest
 
-from captures import ACK, CLIENT, CLIENT6, GUARD, GUARD6, Frame, ethernet, ip, pcap, tcp, visit
 from srs.errors import InputError
 from srs.traces.pcap import read_capture
 from srs.traces.pcap_client import as_seen_by, find_clients, is_private
 from srs.traces.pcap_packets import Capture
+from worlds.captures import ACK, CLIENT, CLIENT6, GUARD, GUARD6, Frame, ethernet, ip, pcap, tcp, visit
 
 OTHER_CLIENT, ROUTER = "10.0.0.5", "192.168.80.1"
 

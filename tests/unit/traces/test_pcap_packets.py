@@ -7,7 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from captures import (
+from srs.errors import FileError
+from srs.traces.pcap import read_capture
+from srs.traces.pcap_packets import SIZE_MAX_BYTES, Capture
+from worlds.captures import (
     ACK,
     CLIENT,
     CLIENT6,
@@ -33,9 +36,6 @@ from captures import (
     section,
     tcp,
 )
-from srs.errors import FileError
-from srs.traces.pcap import read_capture
-from srs.traces.pcap_packets import SIZE_MAX_BYTES, Capture
 
 UDP, HOP_BY_HOP = 17, 0
 MORE_FRAGMENTS = 0x2000

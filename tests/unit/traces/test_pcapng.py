@@ -6,7 +6,10 @@ import struct
 
 import pytest
 
-from captures import (
+from srs.errors import FileError
+from srs.traces import pcapng as module
+from srs.traces.pcap import read_capture
+from worlds.captures import (
     RAW,
     block,
     ethernet,
@@ -19,9 +22,6 @@ from captures import (
     simple_packet,
     visit,
 )
-from srs.errors import FileError
-from srs.traces import pcapng as module
-from srs.traces.pcap import read_capture
 
 FRAMES = visit(30)
 RESOLUTION, OFFSET, COMMENT = 9, 14, 1

@@ -10,7 +10,7 @@ from srs.traces.defences import read_defence
 from srs.traces.report import Report
 from srs.traces.split import Split, choose_evenly, share_evenly, split, trace_hashes
 from srs.traces.trace_set import TraceSet
-from traffic import HEADER, RULES, defence_csv, trace_rows
+from worlds.traffic import HEADER, RULES, defence_csv, trace_rows
 
 SECRET = bytes(range(32))
 

@@ -12,7 +12,7 @@ from srs.traces.predictions import prediction_columns
 from srs.traces.report import Report
 from srs.traces.schema import Columns, defence_columns
 from srs.traces.tables import read_table
-from traffic import HEADER, RULES, defence_csv
+from worlds.traffic import HEADER, RULES, defence_csv
 
 COLUMNS = defence_columns(RULES)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from srs.traces.defences import read_defence
 from srs.traces.trace_set import TraceSet
-from traffic import RULES, defence_csv
+from worlds.traffic import RULES, defence_csv
 
 
 def three_traces() -> TraceSet:

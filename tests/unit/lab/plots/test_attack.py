@@ -7,7 +7,6 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score, top_k_accuracy_score
 
-from drawn import guesses, small_curves
 from srs.judging.curves import curves
 from srs.lab.plots.attack import (
     RANKS_SHOWN,
@@ -19,6 +18,7 @@ from srs.lab.plots.attack import (
     true_rank,
 )
 from srs.lab.plots.chart import Classes
+from worlds.pictures import guesses, small_curves
 
 CLASSES, TRACES = 14, 168
 NAMES = Classes("page", [f"page {letter}" for letter in "abcdefghijklmn"])

@@ -8,7 +8,6 @@ import statistics
 import numpy as np
 import pytest
 
-from drawn import small_profile, trace_set
 from srs.judging.profile import profile
 from srs.lab.plots.by_class import NAMED_MAX
 from srs.lab.plots.chart import Chart, Classes
@@ -20,6 +19,7 @@ from srs.lab.plots.trace_set import (
     trace_set_charts,
     volume_by_class,
 )
+from worlds.pictures import small_profile, trace_set
 
 FOUR = Classes("page", ["news", "mail", "maps", "wiki"])
 

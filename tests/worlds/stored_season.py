@@ -1,7 +1,7 @@
 """A season from stored uploads: six teams, two rounds, five cells; nothing in it is left to chance or to a classifier.
 
-``python tests/stored_season.py`` writes the uploads anew (and with them the standings), from the simulator and two
-simple guessers; needed only when a format changes on purpose.
+``PYTHONPATH=tests python -m worlds.stored_season`` writes the uploads anew (and with them the standings), from the
+simulator and two simple guessers; needed only when a format changes on purpose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import polars as pl
 
-from judged import judge_all
 from srs.game.race import read_rules
 from srs.judging.bundle import Bundle
 from srs.server.bell import SilentBell
@@ -31,8 +30,9 @@ from srs.server.store.migrations import migrate
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import round_by_number
 from srs.server.store.teams import team_of
+from worlds.judged import judge_all
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[1] / "golden"
 SLUG, SEED, CELLS, REPETITIONS, TEAMS = "stored", 1, 5, 6, 6
 COLUMNS = ("round", "rank", "team", "utility", "attack", "total")
 RULES = f"""

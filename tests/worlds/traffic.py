@@ -9,7 +9,7 @@ import numpy as np
 
 from srs.game.race import Classes, RaceRules, Split, Traces
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 REAL = SHARED / "data" / "secretstroll_tor.csv.zip"
 
 RULES = RaceRules(

@@ -6,6 +6,8 @@ import datetime as dt
 import io
 from dataclasses import dataclass
 
+import pytest
+
 from srs.server.bell import SilentBell
 from srs.server.services import races, sign_in, submissions, teams
 from srs.server.services.access import Person
@@ -86,3 +88,9 @@ def make_small_race(store: Store, now: dt.datetime, rules: str = RULES) -> Small
     teams.accept_invitation(store, race.ben, teams.invite(store, race.ada, SLUG))
     teams.create_team(store, race.cleo, SLUG, "Cleo's team")
     return race
+
+
+@pytest.fixture
+def race(store: Store) -> SmallRace:
+    """A race in its first defence phase with Ada and Ben in team 1 and Cleo in team 2; Nils in none, Dana staff."""
+    return make_small_race(store, dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC))

@@ -9,8 +9,6 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from drawn import small_curves, small_profile
-from people import PAUSE, PHASE, STARTS_AT, People, set_clock
 from srs.judging.curves import write_curves
 from srs.judging.profile import write_profile
 from srs.server.bell import SilentBell
@@ -27,6 +25,8 @@ from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import Submission, submission_by_public_id
 from srs.server.store.teams import team_by_number
 from srs.traces.report import Report
+from worlds.people import PAUSE, PHASE, STARTS_AT, People, set_clock
+from worlds.pictures import small_curves, small_profile
 
 IN_DEFENCE = STARTS_AT + dt.timedelta(hours=1)
 IN_ATTACK = STARTS_AT + PHASE + PAUSE + dt.timedelta(hours=1)

@@ -11,7 +11,7 @@ from threading import Thread
 
 import pytest
 
-from installations import make_config
+from fixtures.databases import make_config
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.cli.season import Season

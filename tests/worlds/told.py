@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from small_race import SmallRace
 from srs.server.services import jobs
 from srs.server.services.access import Person
 from srs.server.store.engine import Session, Store
@@ -13,6 +12,7 @@ from srs.server.store.notices import Notice, notices_of
 from srs.server.store.outbox import OutboxMail
 from srs.server.store.scores import DefenceScore
 from srs.traces.report import Problem, Report
+from worlds.small_race import SmallRace
 
 
 def told(store: Store, person: Person, kind: str | None = None) -> list[Notice]:

@@ -12,7 +12,7 @@ from srs.judging.curves import Curves, curves
 from srs.judging.profile import Profile, profile
 from srs.traces.defences import read_defence
 from srs.traces.trace_set import TraceSet
-from traffic import RULES, as_csv, defence_rows
+from worlds.traffic import RULES, as_csv, defence_rows
 
 
 def trace_set(classes: int = 4, repetitions: int = 4, seed: int = 0, packets: int = 8) -> TraceSet:

@@ -14,9 +14,6 @@ from typing import Any, TypeVar
 import polars as pl
 from sqlalchemy import inspect, select
 
-from judged import judge_all
-from people import PHASE, People, add_person, populate, race_toml, set_clock
-from season import Played, set_state
 from srs.lab import attacks, defences
 from srs.lab.simulate import simulate
 from srs.server.bell import SilentBell
@@ -35,6 +32,9 @@ from srs.server.store.rounds import Round, round_by_number
 from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import Submission
 from srs.server.store.teams import Membership, Team, team_by_number, teams_of_race
+from worlds.judged import judge_all
+from worlds.people import PHASE, People, add_person, populate, race_toml, set_clock
+from worlds.played_round import Played, set_state
 
 Row = TypeVar("Row", bound=Base)
 
