@@ -36,9 +36,18 @@ demo: $(VENV)/.run ## a played season at http://127.0.0.1:8000 (PORT=8001 change
 services: # PostgreSQL, Redis and Chromium, for the tests (as root they are installed, otherwise named)
 	@sh tests/services.sh
 
+# Three processes on two cores: some tests wait more than they work.
+SUITE := -n 3 --dist loadgroup
+
 .PHONY: test
 test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, real workers
-	@$(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report= tests
+	@$(BIN)/python -m pytest $(SUITE) tests --ignore tests/unit --ignore tests/lint
+	@$(BIN)/python -m pytest -n 2 --cov=srs.game --cov=srs.traces --cov=srs.scoring --cov-report= tests/unit
+	@$(BIN)/python tests/coverage_floors.py game traces scoring
+
+.PHONY: coverage
+coverage: $(VENV)/.dev services ## what the everyday suite covers, of every package
+	@$(BIN)/python -m pytest $(SUITE) --cov --cov-report= tests
 	@$(BIN)/python tests/coverage_floors.py
 
 .PHONY: lint

@@ -84,7 +84,7 @@ def main() -> int:
         print(f"{'as':15} {'page':36}{'queries':>8}{'ms':>9}{'kB':>9}")
         meter, reached, slowest_ms = Meter(server.store), set(), 0.0
         for role, person in people_who_look(people).items():
-            browser = Browser(app) if person is None else Browser(app).sign_in(server.store, person)
+            browser = Browser(app) if person is None else Browser(app).sign_in(person)
             for address in pages:
                 seen, spent_ms = measured(meter, browser, address.path)
                 if seen.status == 200:

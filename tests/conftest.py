@@ -5,24 +5,37 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).parent
+
 pytest.register_assert_rewrite("fixtures", "worlds")  # where many assertions of the tests stand
 pytest_plugins = [
-    "fixtures.chromium",
-    "fixtures.clients",
-    "fixtures.databases",
+    "fixtures.memory",
     "fixtures.servers",
+    "fixtures.databases",
+    "fixtures.clients",
+    "fixtures.chromium",
     "worlds.demo_season",
-    "worlds.small_race",
 ]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if "SRS_LEDGER" not in os.environ and not hasattr(config, "workerinput"):
         os.environ["SRS_LEDGER"] = str(Path(tempfile.mkdtemp(prefix="srs-ledger-")) / "ledger.jsonl")
+
+
+SLOW_FIRST = ("golden", "faults", "browser", "functional", "properties", "security")
+"""The folders with the longest tests: begun last, one of them would leave the other processes idle."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {folder: place for place, folder in enumerate(SLOW_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(TESTS).parts[0], len(order)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -36,3 +49,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"{row['check']:<6}{row['tried']:>9}{row['lost']:>7}{row['doubled']:>9}  {row['note']}"
         )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """A page that is asked for a picture waits until it is drawn, however busy this machine is."""
+    from srs.server.web import easel
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(easel, "WAIT_MAX_S", 600.0)
+        patch.setattr(easel, "HURRIED_WAIT_MAX_S", 600.0)
+        yield

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser as Chromium
@@ -17,12 +16,15 @@ from werkzeug.test import TestResponse
 
 from fixtures.chromium import LAPTOP, PHONE, PersonAtScreen, background, violations, width
 from fixtures.clients import Browser, soup
+from fixtures.databases import Templates
 from fixtures.every_page import Address, every_page, pages_without_data, people_who_look
 from fixtures.site import Site, served
 from fixtures.sizes import FULL, record
 from srs.server.services.access import Person
 from worlds.big_race import populate_big
-from worlds.people import add_person
+from worlds.small_race import add_person
+
+pytestmark = pytest.mark.xdist_group("every page")
 
 TEAMS = 8
 ROLES = ("stranger", "student", "without a team", "staff")
@@ -42,17 +44,17 @@ class Tour:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Tour]:
+def played(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templates) -> Iterator[Tour]:
     """A race in the attack phase of its second round."""
-    with served(tmp_path_factory.mktemp("played") / "data", sqlite_template) as site:
+    with served(tmp_path_factory.mktemp("played") / "data", sqlite_templates.of("empty")) as site:
         people, sent = populate_big(site.store, TEAMS)
         yield Tour(site, people_who_look(people), every_page(site.app, site.server, people, sent))
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Tour]:
+def empty(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templates) -> Iterator[Tour]:
     """Two accounts, and nothing else."""
-    with served(tmp_path_factory.mktemp("empty") / "data", sqlite_template) as site:
+    with served(tmp_path_factory.mktemp("empty") / "data", sqlite_templates.of("empty")) as site:
         people = {"stranger": None, "student": add_person(site.store, "Ada"), "without a team": None}
         people["staff"] = add_person(site.store, "Dana", staff=True)
         yield Tour(site, people, pages_without_data(site.app))
@@ -90,7 +92,7 @@ def pages_shown(tour: Tour, person: Person | None) -> list[Address]:
     """Where this person gets a page; at the everyday size only pages whose content nobody has looked at before."""
     visitor = Browser(tour.site.app)
     if person is not None:
-        visitor.sign_in(tour.site.store, person)
+        visitor.sign_in(person)
     shown = []
     for address in tour.pages:
         answer = visitor.get(address.path)

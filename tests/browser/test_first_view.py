@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from fixtures.chromium import PersonAtScreen
+from fixtures.databases import Templates
 from fixtures.site import served
 from fixtures.sizes import record
 from worlds.big_race import populate_big
@@ -29,9 +30,9 @@ def transferred(browser: Browser, base_url: str, path: str) -> int:
 
 
 @pytest.fixture
-def weights(browser: Browser, tmp_path: Path, sqlite_template: Path) -> dict[str, int]:
+def weights(browser: Browser, tmp_path: Path, sqlite_templates: Templates) -> dict[str, int]:
     """Bytes by path."""
-    with served(tmp_path / "data", sqlite_template) as site:
+    with served(tmp_path / "data", sqlite_templates.of("empty")) as site:
         people, _ = populate_big(site.store, 8, cells=12, repetitions=8)
         race = f"/races/{people.slug}"
         paths = ("/", race, f"{race}/leaderboard", f"{race}/rounds/1")

@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from fixtures.chromium import PersonAtScreen
+from fixtures.databases import Templates
 from fixtures.site import Site, served
 from srs.server.store.races import race_by_slug
 from srs.server.store.submissions import Submission, submission_by_public_id
-from worlds.people import populate, set_clock
-from worlds.played_round import IN_DEFENCE, set_state
+from worlds.played_round import set_state
+from worlds.small_race import IN_DEFENCE, set_clock
 
 FORM = "/races/small/defence"
 DROP = """(form) => {
@@ -25,18 +26,17 @@ DROP = """(form) => {
 
 
 @pytest.fixture
-def site(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
+def site(tmp_path: Path, sqlite_templates: Templates) -> Iterator[Site]:
     """A small race whose defence phase is open; nobody judges."""
-    with served(tmp_path / "data", sqlite_template) as site:
+    with served(tmp_path / "data", sqlite_templates.of("small_race")) as site:
         yield site
 
 
 @pytest.fixture
 def ada(browser: Browser, site: Site) -> Iterator[PersonAtScreen]:
     """Ada at the form."""
-    people = populate(site.store)
     set_clock(site.store, IN_DEFENCE)
-    screen = PersonAtScreen(browser, site.base_url).sign_in(site.store, people.ada)
+    screen = PersonAtScreen(browser, site.base_url).sign_in(site.store, site.people.ada)
     screen.look_at(FORM)
     yield screen
     screen.context.close()

@@ -10,30 +10,24 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from fixtures.chromium import PersonAtScreen
+from fixtures.databases import Templates
 from fixtures.site import Site, served
 from srs.server.store.submissions import Submission
-from worlds.people import People, populate
 
 FORM = "/races/small/defence"
 
 
 @pytest.fixture
-def site(tmp_path: Path, sqlite_template: Path) -> Iterator[Site]:
+def site(tmp_path: Path, sqlite_templates: Templates) -> Iterator[Site]:
     """A small race whose defence phase is open."""
-    with served(tmp_path / "data", sqlite_template) as site:
+    with served(tmp_path / "data", sqlite_templates.of("small_race")) as site:
         yield site
 
 
 @pytest.fixture
-def people(site: Site) -> People:
-    """Everybody in it."""
-    return populate(site.store)
-
-
-@pytest.fixture
-def ada(browser: Browser, site: Site, people: People) -> Iterator[PersonAtScreen]:
+def ada(browser: Browser, site: Site) -> Iterator[PersonAtScreen]:
     """Ada at the form, with a file chosen."""
-    screen = PersonAtScreen(browser, site.base_url).sign_in(site.store, people.ada)
+    screen = PersonAtScreen(browser, site.base_url).sign_in(site.store, site.people.ada)
     screen.look_at(FORM)
     choose(screen, b"cell_id,rep,size,time\n")
     yield screen

@@ -23,7 +23,7 @@ from srs.lab import attacks
 from srs.lab.simulate import simulate
 from srs.server.store.engine import Store
 from srs.server.store.migrations import migrate
-from worlds.people import add_person, set_clock
+from worlds.small_race import add_person, set_clock
 
 CELLS, REPETITIONS, PACKETS_MAX = 3, 6, 80
 BEGINS_AT = dt.datetime(2027, 4, 13, 8, 0, tzinfo=dt.UTC)

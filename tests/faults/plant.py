@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import random
 import signal
@@ -17,23 +16,23 @@ import pytest
 from sqlalchemy import func, select
 
 from fixtures.databases import SECRET
+from fixtures.servers import dies_with_us
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.events import Event
 from srs.server.store.jobs import HOUSE, PENDING, Job
 from srs.server.store.scores import DefenceScore
-from worlds.small_race import RULES, SmallRace, make_small_race
+from worlds.small_race import SmallRace, populate, race_toml
 
-OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
-GENEROUS = RULES + "\n[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000\n"
+GENEROUS = race_toml(tables="[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000")
 MARKED_WORKER = Path(__file__).with_name("marked_worker.py")
 
 
 def small_defence(seed: int) -> bytes:
-    """A defence that the small race accepts: 3 cells, 5 repetitions, some packets each; its own for each seed."""
+    """A defence that the small race accepts: 4 cells, 5 repetitions, some packets each; its own for each seed."""
     dice = random.Random(seed)
     lines = ["cell_id,rep,direction_size,timestamp"]
-    for cell in range(1, 4):
+    for cell in range(1, 5):
         for rep in range(5):
             moment = 0.0
             for packet in range(8 + cell):
@@ -45,7 +44,7 @@ def small_defence(seed: int) -> bytes:
 
 def make_race(store: Store) -> SmallRace:
     """The small race in its first defence phase, with room for a thousand uploads a day."""
-    return make_small_race(store, OPEN_AT, GENEROUS)
+    return SmallRace(store, populate(store, GENEROUS))
 
 
 def send_many(race: SmallRace, count: int, first: int = 0) -> list[str]:
@@ -77,7 +76,7 @@ class Workers:
     def start(self, concurrency: int = 1, *, marked: bool = False) -> subprocess.Popen[bytes]:
         """One more worker; a marked one obeys the marks that ``marked_judge.py`` knows."""
         program = [str(MARKED_WORKER)] if marked else ["-m", "srs.server.cli.main", "worker"]
-        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, *program, "-c", str(concurrency)]
+        command = dies_with_us([sys.executable, *program, "-c", str(concurrency)])
         with (self._folder / f"worker-{len(self.running)}.log").open("wb") as log:
             worker = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
         self.running.append(worker)

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from faults.plant import wait_for
+from fixtures.servers import dies_with_us
 from fixtures.sizes import record, size
 from srs.server.config import Config
 from srs.server.services.access import Person
@@ -24,7 +25,7 @@ from srs.server.store.engine import Store
 from srs.server.store.notices import FINAL, Announcement, Notice
 from srs.server.store.outbox import OutboxMail
 from srs.server.store.rounds import rounds_of
-from worlds.small_race import SmallRace, make_small_race
+from worlds.small_race import STARTS_AT, SmallRace, populate, race_toml
 
 TENDER = """
 import sys
@@ -52,8 +53,7 @@ class Tenders:
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            command = ["setpriv", "--pdeathsig", "KILL", *self._command]
-            return subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
+            return subprocess.Popen(dies_with_us(self._command), env=self._environ, stdout=log, stderr=log)
 
     def kill_one(self, dice: random.Random) -> None:
         """``kill -9`` one of the two, and start another in its place."""
@@ -70,9 +70,16 @@ class Tenders:
 
 
 @pytest.fixture
+def world_name() -> str:
+    """The race has rules of its own."""
+    return "empty"
+
+
+@pytest.fixture
 def race(postgres_config: Config) -> Iterator[SmallRace]:
+    """It opens in an hour; its phases are long enough to be reminded a day before they end."""
     store = Store(postgres_config)
-    yield make_small_race(store, dt.datetime(2027, 4, 13, 5, tzinfo=dt.UTC))
+    yield SmallRace(store, populate(store, race_toml(phase=dt.timedelta(days=3)), at=STARTS_AT - HOUR))
     store.close()
 
 
@@ -154,7 +161,7 @@ def by_mail(race: SmallRace) -> Counter[tuple[str, str]]:
 
 def what(subject: str) -> str:
     """A subject without the race's title, and without the moment of a deadline."""
-    return subject.removeprefix("[A small race] ").partition(", until")[0]
+    return subject.removeprefix("[Race small] ").partition(", until")[0]
 
 
 def has_done(race: SmallRace, steps: int) -> bool:

@@ -12,7 +12,7 @@ from srs.server.bootstrap import Server
 from srs.server.services import sign_in
 from srs.server.store.accounts import User
 from srs.server.store.outbox import OutboxMail
-from worlds.people import PASSWORD, People, add_person
+from worlds.small_race import PASSWORD, People, add_person
 
 NEW = {"name": "Eve  Adams", "email": "Eve@example.org", "password": PASSWORD, "password_confirm": PASSWORD}
 
@@ -129,7 +129,7 @@ def test_change(app: Flask, server: Server) -> None:
 def test_a_first_password(app: Flask, server: Server) -> None:
     """Who came by a one-time link has none, and can choose one."""
     eve = add_person(server.store, "Eve")
-    browser = Browser(app).sign_in(server.store, eve)
+    browser = Browser(app).sign_in(eve)
     new = {"new_password": "another fine password", "new_password_confirm": "another fine password"}
     assert browser.submit(browser.page("/change"), "/change", **new).status_code == 302
     assert is_signed_in(log_in(app, eve.email, "another fine password"))

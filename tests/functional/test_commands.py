@@ -22,7 +22,7 @@ from srs.server.services import sign_in
 from srs.server.store.accounts import STAFF, user_by_email
 from srs.server.store.engine import Store
 from srs.server.store.races import race_by_slug
-from worlds.small_race import RULES, SLUG
+from worlds.small_race import SLUG, race_toml
 
 Run = Callable[..., Result]
 
@@ -47,7 +47,7 @@ def run(environ: dict[str, str | None]) -> Run:
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
     path = tmp_path / "race.toml"
-    path.write_text(RULES)
+    path.write_text(race_toml())
     return path
 
 
@@ -67,7 +67,7 @@ def test_a_race_is_created_listed_and_exported(run: Run, rules: Path, tmp_path: 
     created = run("race", "create", rules)
     assert (created.exit_code, created.output) == (0, f"https://race.example.org/races/{SLUG}\n")
     listed = run("race", "list").output
-    assert listed.startswith(f"{SLUG}\tA small race\t2 rounds\tends 2027-05-08 16:00 UTC")
+    assert listed.startswith(f"{SLUG}\tRace small\t2 rounds\tends 2027-04-17 09:00 UTC")
     exported = json.loads(run("race", "export", SLUG).output)
     assert exported["race"] == SLUG
     assert [one["number"] for one in exported["rounds"]] == [1, 2]
@@ -75,7 +75,7 @@ def test_a_race_is_created_listed_and_exported(run: Run, rules: Path, tmp_path: 
     assert table[0] == ["round", "final", "rank", "number", "team", "utility", "attack", "total"]
     store = installation(tmp_path)
     with store.read() as session:
-        assert race_by_slug(session, SLUG).toml == RULES
+        assert race_by_slug(session, SLUG).toml == race_toml()
     store.close()
 
 
@@ -85,7 +85,7 @@ def test_a_race_is_created_listed_and_exported(run: Run, rules: Path, tmp_path: 
         (None, "cannot be read: No such file or directory."),
         (b"\xff\xfe", "is not text in UTF-8 (byte 0)"),
         (b"slug = 1", "slug"),
-        (RULES.replace("[traces]", "[trace]").encode(), "trace"),
+        (race_toml().replace("[traces]", "[trace]").encode(), "trace"),
     ],
 )
 def test_rules_that_are_none_are_told(run: Run, tmp_path: Path, text: bytes | None, said: str) -> None:

@@ -27,7 +27,7 @@ from srs.server.config import Config
 from srs.server.services import races, teams
 from srs.server.store.engine import Store
 from srs.server.store.scores import AttackScore
-from worlds.people import add_person, set_clock
+from worlds.small_race import add_person, set_clock
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "secretstroll_tor.csv.zip"
 HOUR = dt.timedelta(hours=1)

@@ -18,15 +18,15 @@ from srs.server.store.rounds import rounds_of
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.web import races
 from srs.server.web.assets import automatic_theme
-from worlds.people import People, race_toml, set_clock
-from worlds.played_round import IN_DEFENCE, play, send, set_state
+from worlds.played_round import play, send, set_state
+from worlds.small_race import IN_DEFENCE, People, race_toml, set_clock
 
 PART = {"HX-Request": "true", "HX-Target": "now"}
 
 
 def test_a_part_of_a_page_is_sent_once(app: Flask, server: Server, people: People) -> None:
     set_clock(server.store, IN_DEFENCE)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     first = ada.get("/races/small", headers=PART)
     assert first.status_code == 200
     assert first.headers["SRS-Part"] == "now"
@@ -45,7 +45,7 @@ def test_the_clock_and_the_rounds_come_along_with_what_is_going_on(
 ) -> None:
     """They stand elsewhere on the page. Seconds that scripts count change nothing, and nobody ranks for a part."""
     set_clock(server.store, IN_DEFENCE)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     before = soup(ada.get("/races/small"))
     monkeypatch.setattr(races, "race_standings", None)
     part = ada.get("/races/small", headers=PART)
@@ -60,7 +60,7 @@ def test_the_clock_and_the_rounds_come_along_with_what_is_going_on(
 
 
 def test_the_whole_page_names_its_part_and_when_it_looks_again(app: Flask, server: Server, people: People) -> None:
-    page = soup(Browser(app).sign_in(server.store, people.ada).get("/races/small"))
+    page = soup(Browser(app).sign_in(people.ada).get("/races/small"))
     part = page.find(id="now")
     assert part is not None
     assert part["hx-get"] == "/races/small"
@@ -72,7 +72,7 @@ def test_the_whole_page_names_its_part_and_when_it_looks_again(app: Flask, serve
 def test_people_look_at_different_moments(app: Flask, server: Server, people: People) -> None:
     triggers = set()
     for person in (people.ada, people.ben, people.cleo, people.nils):
-        part = soup(Browser(app).sign_in(server.store, person).get("/races/small")).find(id="now")
+        part = soup(Browser(app).sign_in(person).get("/races/small")).find(id="now")
         triggers.add(part["hx-trigger"] if part else "")
     assert len(triggers) == 4
 
@@ -80,7 +80,7 @@ def test_people_look_at_different_moments(app: Flask, server: Server, people: Pe
 def test_the_way_of_a_submission_is_shown_until_its_verdict(app: Flask, server: Server, people: People) -> None:
     """Received, the place in the queue, the steps of the judgement, the verdict: each look shows where it is."""
     set_clock(server.store, IN_DEFENCE)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     send(server.store, people.ben, "small", "defence", b"before")
     public_id = send(server.store, people.ada, "small", "defence", b"x")
     part = {"HX-Request": "true", "HX-Target": "judgement"}
@@ -110,7 +110,7 @@ def here(part: BeautifulSoup) -> str:
 
 
 def test_an_unknown_part_is_answered_with_the_page(app: Flask, server: Server, people: People) -> None:
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     response = ada.get("/races/small", headers={"HX-Request": "true", "HX-Target": "elsewhere"})
     assert soup(response).find("html") is not None
     assert "SRS-Part" not in response.headers
@@ -118,7 +118,7 @@ def test_an_unknown_part_is_answered_with_the_page(app: Flask, server: Server, p
 
 def test_an_upload_by_script_is_told_where_its_receipt_is(app: Flask, server: Server, people: People) -> None:
     set_clock(server.store, IN_DEFENCE)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     form = {"csrf_token": ada.token(), "idempotency_key": "a" * 16, "file": (io.BytesIO(b"cell_id\n"), "x.csv")}
     response = ada.client.post("/races/small/defence", data=form, headers={"HX-Request": "true"}, base_url=BASE_URL)
     assert response.status_code == 204
@@ -129,7 +129,7 @@ def test_an_upload_by_script_is_told_where_its_receipt_is(app: Flask, server: Se
 
 def test_a_refused_upload_by_script_is_one_sentence(app: Flask, server: Server, people: People) -> None:
     set_clock(server.store, IN_DEFENCE + dt.timedelta(days=365))
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     form = {"csrf_token": ada.token(), "idempotency_key": "a" * 16, "file": (io.BytesIO(b"x"), "x.csv")}
     response = ada.client.post("/races/small/defence", data=form, headers={"HX-Request": "true"}, base_url=BASE_URL)
     assert response.status_code == 409
@@ -175,7 +175,7 @@ def test_from_the_answer_to_a_form_a_theme_leads_to_a_page(app: Flask, page: str
 
 def test_a_part_is_for_whoever_may_see_the_page(app: Flask, server: Server, people: People) -> None:
     """Paul has an account and is not in this race of members: no part of its home is his."""
-    paul = Browser(app).sign_in(server.store, people.paul)
+    paul = Browser(app).sign_in(people.paul)
     shown = paul.get("/races/small", headers=PART)
     assert "SRS-Part" not in shown.headers
     assert "closes" not in text_of(shown)
@@ -183,7 +183,7 @@ def test_a_part_is_for_whoever_may_see_the_page(app: Flask, server: Server, peop
 
 def test_two_phases_at_once_are_both_offered(app: Flask, server: Server, people: People) -> None:
     """A draw that was late: the attack phase of round 1 reaches into the defence phase of round 2."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     play(server.store, people)
     with server.store.work() as session:
         first, second = rounds_of(session, race_by_slug(session, "small").id)
@@ -201,7 +201,7 @@ def test_two_phases_at_once_are_both_offered(app: Flask, server: Server, people:
 
 def test_who_is_excluded_is_told_so_and_asked_for_nothing(app: Flask, server: Server, people: People) -> None:
     teams.exclude_team(server.store, people.dana, "small", 1, "Sent the file of another team.")
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     for path in ("", "/defence"):
         page = ada.page(f"/races/small{path}")
         assert "excluded from the race" in page.get_text()
@@ -212,7 +212,7 @@ def test_who_is_excluded_is_told_so_and_asked_for_nothing(app: Flask, server: Se
 
 def test_what_everybody_loads_alike_knows_no_session(app: Flask, server: Server, people: People) -> None:
     """Or caches could not keep it, and one that is shared might keep a session with it."""
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     for tag in dana.page("/races/small").find_all(["link", "script"]):
         answer = dana.get(str(tag.get("href") or tag["src"]))
         assert "Cookie" not in answer.headers.get("Vary", "")

@@ -19,8 +19,8 @@ from srs.server.store.jobs import REJECTED
 from srs.server.store.notices import Notice
 from srs.server.store.outbox import OutboxMail
 from srs.traces.report import Problem, Report
-from worlds.people import People, set_clock
-from worlds.played_round import IN_DEFENCE, send
+from worlds.played_round import send
+from worlds.small_race import IN_DEFENCE, People, set_clock
 
 FAULT = Report(problems=(Problem("trace.size-zero", "0 is not a packet size.", line=1234, column="direction_size"),))
 
@@ -47,7 +47,7 @@ def link(browser: Browser) -> str:
 
 def test_a_student_sees_the_verdict_and_switches_the_mails_off(app: Flask, server: Server, people: People) -> None:
     """The whole way: told in the page and by mail, read, chosen, told in the page only."""
-    cleo = Browser(app).sign_in(server.store, people.cleo)
+    cleo = Browser(app).sign_in(people.cleo)
     assert link(cleo) == "Notices"
     public_id = reject(server, people.cleo)
     assert link(cleo) == "Notices 1 unread"
@@ -77,7 +77,7 @@ def test_a_student_sees_the_verdict_and_switches_the_mails_off(app: Flask, serve
 def test_looking_changes_nothing(app: Flask, server: Server, people: People) -> None:
     """S3: a notice stays unread until it is opened by a press of its button."""
     reject(server, people.cleo)
-    cleo = Browser(app).sign_in(server.store, people.cleo)
+    cleo = Browser(app).sign_in(people.cleo)
     before = hashes(server.store)
     for path in ("/notices/", "/notices/choices", "/notices/?before=1"):
         assert cleo.get(path).status_code == 200
@@ -94,14 +94,14 @@ def test_what_is_told_leads_to_a_page_of_this_host(app: Flask, server: Server, p
         kinds = {one.kind for one in session.query(Notice)}
     assert kinds == {notices.TEAM, notices.PHASE, notices.REMINDER, notices.REJECTED}
     for person in (people.ada, people.ben, people.cleo, people.nils):
-        browser = Browser(app).sign_in(server.store, person)
+        browser = Browser(app).sign_in(person)
         for user_id, path in told:
             if user_id == person.user_id:
                 assert browser.get(path).status_code == 200, path
 
 
 def test_an_empty_list_says_what_will_come(app: Flask, server: Server, people: People) -> None:
-    paul = Browser(app).sign_in(server.store, people.paul)
+    paul = Browser(app).sign_in(people.paul)
     assert "Nothing yet" in text_of(paul.get("/notices/"))
 
 
@@ -122,7 +122,7 @@ def many(server: Server, person: Person, count: int) -> None:
 
 def test_a_long_list_is_paged_and_costs_few_queries(app: Flask, server: Server, people: People) -> None:
     many(server, people.cleo, 75)
-    cleo = Browser(app).sign_in(server.store, people.cleo)
+    cleo = Browser(app).sign_in(people.cleo)
     seen, path = [], "/notices/"
     with closing(Counted(server)) as counted:
         while path:
@@ -164,7 +164,7 @@ def test_hostile_text_in_a_notice(app: Flask, server: Server, people: People, te
     claim = jobs.claim_next(server.store, "w", 60.0)
     assert claim is not None
     assert jobs.finish(server.store, claim, REJECTED, FAULT.to_json(), lambda _session, _job: None)
-    shown = Browser(app).sign_in(server.store, people.cleo).get("/notices/")
+    shown = Browser(app).sign_in(people.cleo).get("/notices/")
     assert public_id not in soup(shown).get_text()
     html = shown.get_data(as_text=True)
     assert "<script>alert" not in html

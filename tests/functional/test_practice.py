@@ -11,13 +11,13 @@ import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
 
-from fixtures.clients import BASE_URL, Browser, sign_in_as, text_of
+from fixtures.clients import BASE_URL, Browser, text_of
 from srs.server.bootstrap import Server
 from srs.server.services.practice import ask_the_house
 from srs.server.store.jobs import PARKED, Job
 from srs.server.worker.work import Shutdown, work_once
-from worlds.people import STARTS_AT, People, set_clock
-from worlds.played_round import AFTER_ROUND, IN_ATTACK, jobs_by_state, make_practice, set_state
+from worlds.played_round import jobs_by_state, make_practice, set_state
+from worlds.small_race import AFTER_ROUND, IN_ATTACK, STARTS_AT, People, set_clock
 
 PAGE = "/races/small/practice"
 
@@ -36,7 +36,7 @@ def links(page: BeautifulSoup, begin: str) -> list[str]:
 
 def test_before_it_is_made(app: Flask, server: Server, people: People) -> None:
     """It says so and looks again; when the house gave up, it says that."""
-    ada = sign_in_as(app, server, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     page = ada.page(PAGE)
     assert "The house is still making the practice match" in page.get_text()
     assert page.find("meta", {"http-equiv": "refresh"})
@@ -54,7 +54,7 @@ def test_before_it_is_made(app: Flask, server: Server, people: People) -> None:
 
 def test_every_file_can_be_downloaded(app: Flask, server: Server, ready: People) -> None:
     """As attachments, in ranges, with an ETag, in any phase, by everybody in the race."""
-    nils = sign_in_as(app, server, ready.nils)
+    nils = Browser(app).sign_in(ready.nils)
     files = links(nils.page(PAGE), f"{PAGE}/")
     assert len(files) == 9
     for path in files:
@@ -71,7 +71,7 @@ def test_every_file_can_be_downloaded(app: Flask, server: Server, ready: People)
 
 def test_the_example_attack_is_sent_as_it_is(app: Flask, server: Server, ready: People) -> None:
     """Sent, judged, every number shown, equal to what the page promises; in a closed phase, too."""
-    ada = sign_in_as(app, server, ready.ada)
+    ada = Browser(app).sign_in(ready.ada)
     promised = re.search(r"packets and bytes ([\d.]+) ([\d.]+)", text_of(ada.get(PAGE)))
     assert promised
     for moment in (None, IN_ATTACK, AFTER_ROUND):
@@ -98,13 +98,13 @@ def test_the_example_attack_is_sent_as_it_is(app: Flask, server: Server, ready: 
         assert "of round" not in shown.split("Against the house", maxsplit=1)[0].split("Practice attack", maxsplit=1)[1]
     listed = text_of(ada.get(PAGE))
     assert listed.count("accepted") >= 3
-    cleo = sign_in_as(app, server, ready.cleo)
+    cleo = Browser(app).sign_in(ready.cleo)
     assert cleo.get(sent.headers["Location"]).status_code == 404, "another team's"
     assert "example_attack.csv.zip (" not in text_of(cleo.get(PAGE)), "what another team has tried"
 
 
 def test_nothing_of_it_counts(app: Flask, server: Server, ready: People) -> None:
-    ada = sign_in_as(app, server, ready.ada)
+    ada = Browser(app).sign_in(ready.ada)
     before = [text_of(ada.get(f"/races/small{path}")) for path in ("", "/leaderboard", "/defence", "/teams/1")]
     ada.upload("small", "practice", ada.get(f"{PAGE}/example_attack.csv.zip").data)
     work_once(server, "me", Shutdown())
@@ -114,7 +114,7 @@ def test_nothing_of_it_counts(app: Flask, server: Server, ready: People) -> None
 
 def test_the_example_defence_is_sent_as_it_is(app: Flask, server: Server, ready: People) -> None:
     """The defence page offers it, and it is accepted."""
-    ada = sign_in_as(app, server, ready.ada)
+    ada = Browser(app).sign_in(ready.ada)
     [path] = links(ada.page("/races/small/defence"), f"{PAGE}/")
     sent = ada.upload("small", "defence", ada.get(path).data, "example_defence.csv.zip")
     assert work_once(server, "me", Shutdown())
@@ -127,7 +127,7 @@ def test_the_example_defence_is_sent_as_it_is(app: Flask, server: Server, ready:
 
 
 def test_the_attack_page_offers_the_program_and_practice(app: Flask, server: Server, people: People) -> None:
-    ada = sign_in_as(app, server, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     assert links(ada.page("/races/small/attack"), f"{PAGE}/") == [], "nothing to offer yet"
     make_practice(server.store, people.slug)
     assert links(ada.page("/races/small/attack"), f"{PAGE}/") == [f"{PAGE}/example_attack.py"]
@@ -137,9 +137,9 @@ def test_the_attack_page_offers_the_program_and_practice(app: Flask, server: Ser
 def test_who_sees_what(app: Flask, server: Server, people: People) -> None:
     """In no team: no form, but the way to one. Staff: no form. A stranger: the log-in page."""
     make_practice(server.store, people.slug)
-    nils, dana = (sign_in_as(app, server, person) for person in (people.nils, people.dana))
+    nils, dana = (Browser(app).sign_in(person) for person in (people.nils, people.dana))
     assert "A team of one is fine" in nils.page(PAGE).get_text()
-    ada = sign_in_as(app, server, people.ada).page(PAGE)
+    ada = Browser(app).sign_in(people.ada).page(PAGE)
     assert ada.find("a", {"href": "#send"})
     assert ada.find(id="send")
     for browser in (nils, dana):
@@ -156,7 +156,7 @@ def test_who_sees_what(app: Flask, server: Server, people: People) -> None:
 def test_a_form_without_its_token(app: Flask, server: Server, people: People) -> None:
     """The CSRF token is checked before the file is read."""
     make_practice(server.store, people.slug)
-    ada = sign_in_as(app, server, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     form: dict[str, object] = {"idempotency_key": "12345678", "file": (io.BytesIO(b"x"), "x.csv")}
     assert ada.client.post(PAGE, data=form, base_url=BASE_URL).status_code == 400
     assert jobs_by_state(server.store) == {}
@@ -164,7 +164,7 @@ def test_a_form_without_its_token(app: Flask, server: Server, people: People) ->
 
 def test_staff_see_practice_attacks_as_such(app: Flask, server: Server, people: People) -> None:
     make_practice(server.store, people.slug)
-    ada, dana = (sign_in_as(app, server, person) for person in (people.ada, people.dana))
+    ada, dana = (Browser(app).sign_in(person) for person in (people.ada, people.dana))
     sent = ada.upload("small", "practice", b"team_id,capture_id\n")
     public_id = sent.headers["Location"].rsplit("/", 1)[1]
     set_state(server.store, "small", public_id, "rejected")
@@ -175,7 +175,7 @@ def test_staff_see_practice_attacks_as_such(app: Flask, server: Server, people: 
 def test_faulty_files_have_a_limit_a_day(app: Flask, server: Server, people: People) -> None:
     """The race's limit on files that are rejected holds for practice, too; another team has its own."""
     make_practice(server.store, people.slug)
-    ada, cleo = (sign_in_as(app, server, person) for person in (people.ada, people.cleo))
+    ada, cleo = (Browser(app).sign_in(person) for person in (people.ada, people.cleo))
     assert "at most 20 files that do not pass the checks are taken a day" in text_of(ada.get(PAGE))
     for _ in range(20):
         sent = ada.upload("small", "practice", b"nothing")

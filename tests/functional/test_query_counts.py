@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fixtures.clients import Browser
-from fixtures.databases import make_config
+from fixtures.databases import Template, Templates, make_config
 from fixtures.every_page import every_page, people_who_look
 from fixtures.meter import Meter
 from srs.server.bell import SilentBell
@@ -20,16 +20,16 @@ QUERIES_MAX = 30
 FEW, MANY = 10, 40
 
 
-def queries_of_pages(folder: Path, template: Path, count: int) -> dict[tuple[str, str], list[str]]:
+def queries_of_pages(folder: Path, template: Template, count: int) -> dict[tuple[str, str], list[str]]:
     """The statements of every page for everybody, in a race of ``count`` teams."""
-    shutil.copy(template, folder / "srs.sqlite")
+    shutil.copy(template.database, folder / "srs.sqlite")
     config = replace(make_config(folder, f"sqlite:///{folder / 'srs.sqlite'}"), demo=True)
     server = Server(config, Store(config), SilentBell())
     people, played = populate_big(server.store, count)
     app = create_app(server)
     pages, meter, found = every_page(app, server, people, played), Meter(server.store), {}
     for role, person in people_who_look(people).items():
-        browser = Browser(app) if person is None else Browser(app).sign_in(server.store, person)
+        browser = Browser(app) if person is None else Browser(app).sign_in(person)
         for address in pages:
             seen = meter.visit(browser, address.path)
             if seen.is_page:
@@ -38,11 +38,12 @@ def queries_of_pages(folder: Path, template: Path, count: int) -> dict[tuple[str
     return found
 
 
-def test_no_page_makes_many_queries_or_more_in_a_larger_race(tmp_path: Path, sqlite_template: Path) -> None:
+def test_no_page_makes_many_queries_or_more_in_a_larger_race(tmp_path: Path, sqlite_templates: Templates) -> None:
+    empty = sqlite_templates.of("empty")
     for count in (FEW, MANY):
         (tmp_path / str(count)).mkdir()
-    few = queries_of_pages(tmp_path / str(FEW), sqlite_template, FEW)
-    many = queries_of_pages(tmp_path / str(MANY), sqlite_template, MANY)
+    few = queries_of_pages(tmp_path / str(FEW), empty, FEW)
+    many = queries_of_pages(tmp_path / str(MANY), empty, MANY)
     assert len(few) > 50
     assert few.keys() == many.keys()
     assert {page: len(made) for page, made in many.items() if len(made) > QUERIES_MAX} == {}

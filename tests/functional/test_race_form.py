@@ -15,7 +15,7 @@ from fixtures.tables import hashes
 from srs.game.race import Joining, Limits, read_rules
 from srs.server.bootstrap import Server
 from srs.server.store.races import race_by_slug
-from worlds.people import STARTS_AT, People, set_clock
+from worlds.small_race import STARTS_AT, People, set_clock
 
 ROUND = {
     "rounds-0-defence_opens": "2027-04-13T08:00",
@@ -35,7 +35,7 @@ FILLED = {
 @pytest.fixture
 def dana(app: Flask, server: Server, people: People) -> Browser:
     """Dana's browser."""
-    return Browser(app).sign_in(server.store, people.dana)
+    return Browser(app).sign_in(people.dana)
 
 
 def fill_in(browser: Browser, **values: str) -> tuple[int, BeautifulSoup]:

@@ -13,14 +13,14 @@ from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races
 from srs.server.store.jobs import PARKED
-from worlds.people import STARTS_AT, People, race_toml, set_clock
-from worlds.played_round import IN_DEFENCE, play, send, set_state
+from worlds.played_round import Played, play, send, set_state
+from worlds.small_race import IN_DEFENCE, STARTS_AT, People, race_toml, set_clock
 
 
 @pytest.fixture
 def dana(app: Flask, server: Server, people: People) -> Browser:
     """Dana's browser."""
-    return Browser(app).sign_in(server.store, people.dana)
+    return Browser(app).sign_in(people.dana)
 
 
 @pytest.mark.parametrize("by", ["file", "text"])
@@ -56,8 +56,7 @@ def test_a_slug_is_taken_once(dana: Browser) -> None:
     assert dana.post("/staff/races/new", {"toml": race_toml()}).status_code == 422
 
 
-def test_every_submission_is_seen(dana: Browser, server: Server, people: People) -> None:
-    played = play(server.store, people)
+def test_every_submission_is_seen(dana: Browser, server: Server, people: People, played: Played) -> None:
     text = text_of(dana.get("/staff/races/small/submissions"))
     for said in ("1 Onions", "2 Garlic", "defence.csv", "attack.csv", "accepted", "5.0000"):
         assert said in text, said
@@ -180,23 +179,22 @@ def play_again(server: Server, people: People) -> None:
     play(server.store, people)
 
 
-def test_a_team_is_excluded(app: Flask, dana: Browser, server: Server, people: People) -> None:
+def test_a_team_is_excluded(app: Flask, dana: Browser, server: Server, people: People, played: Played) -> None:
     """With a reason; its matches are void, it is out of the standings."""
-    play(server.store, people)
     page = dana.page("/staff/races/small")
     assert dana.submit(page, "/teams/2/exclude", reason="Shared labels.").status_code == 303
     assert "Shared labels." in text_of(dana.get("/staff/races/small/audit"))
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     assert "Garlic" not in text_of(ada.get("/races/small/rounds/1"))
     assert "void" in text_of(ada.get("/races/small/attack"))
-    cleo = Browser(app).sign_in(server.store, people.cleo)
+    cleo = Browser(app).sign_in(people.cleo)
     assert "Your team is excluded" in text_of(cleo.get("/races/small/team"))
     assert dana.post("/staff/races/small/teams/1/exclude", {"reason": " "}).status_code == 422
 
 
 def test_the_roster(app: Flask, dana: Browser, server: Server, people: People) -> None:
     races.create_race(server.store, people.dana, race_toml("rostered", joining='how = "roster"'))
-    paul = Browser(app).sign_in(server.store, people.paul)
+    paul = Browser(app).sign_in(people.paul)
     assert paul.submit(paul.page("/races/rostered"), "/join").status_code == 403
     page = dana.page("/staff/races/rostered")
     assert page.find("a", href="#roster") is not None, "nobody can come before there is one"
@@ -206,7 +204,7 @@ def test_the_roster(app: Flask, dana: Browser, server: Server, people: People) -
 
 def test_moments_move_with_the_clock(app: Flask, server: Server, people: People) -> None:
     """T1: at the boundary itself the phase is the next one."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     closes_at = STARTS_AT + dt.timedelta(days=1)
     for moment, phase in ((closes_at - dt.timedelta(microseconds=1), "defence"), (closes_at, "drawing")):
         set_clock(server.store, moment)

@@ -21,8 +21,8 @@ from srs.server.store.jobs import PARKED, REJECTED, RUNNING, Job
 from srs.server.store.rounds import Round
 from srs.server.store.scores import DefenceScore
 from srs.traces.report import Problem
-from worlds.people import PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
-from worlds.played_round import IN_ATTACK, play, send, set_state
+from worlds.played_round import Played, play, send, set_state
+from worlds.small_race import IN_ATTACK, PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
 
 HOME = "/staff/races/small"
 
@@ -30,7 +30,7 @@ HOME = "/staff/races/small"
 @pytest.fixture
 def dana(app: Flask, server: Server, people: People) -> Browser:
     """Dana's browser."""
-    return Browser(app).sign_in(server.store, people.dana)
+    return Browser(app).sign_in(people.dana)
 
 
 def section(browser: Browser, name: str, path: str = HOME) -> str:
@@ -84,9 +84,8 @@ def test_the_lines_of_the_teams(dana: Browser, server: Server, people: People) -
     assert cells[1]["Attacked"] == "–"
 
 
-def test_the_lines_of_a_played_round(app: Flask, dana: Browser, server: Server, people: People) -> None:
-    play(server.store, people)
-    Browser(app).sign_in(server.store, people.cleo)
+def test_the_lines_of_a_played_round(app: Flask, dana: Browser, server: Server, people: People, played: Played) -> None:
+    Browser(app).sign_in(people.cleo)
     set_clock(server.store, IN_ATTACK + dt.timedelta(hours=3))
     cells = lines(dana, f"{HOME}?round=1")
     assert cells[1]["Defence"] == "accepted utility 5.00"
@@ -143,7 +142,7 @@ def test_parked_jobs_and_waiting_ones(dana: Browser, server: Server, people: Peo
 
 def test_who_asks_to_join(app: Flask, dana: Browser, server: Server, people: People) -> None:
     races.create_race(server.store, people.dana, race_toml("asked", joining='how = "approval"'))
-    paul = Browser(app).sign_in(server.store, people.paul)
+    paul = Browser(app).sign_in(people.paul)
     paul.submit(paul.page("/races/asked"), "/join")
     page = dana.page("/staff/races/asked")
     assert "Paul (paul@example.org)" in words(page)
@@ -160,9 +159,8 @@ def test_teams_without_a_defence_shortly_before_the_deadline(dana: Browser, serv
     assert "1 team without an accepted defence" in section(dana, "needs")
 
 
-def test_signals_are_looked_at_once(dana: Browser, server: Server, people: People) -> None:
+def test_signals_are_looked_at_once(dana: Browser, server: Server, people: People, played: Played) -> None:
     """They stay on the list until somebody says so, which the audit log keeps."""
-    played = play(server.store, people)
     with server.store.work() as session:
         for score in session.query(DefenceScore):
             score.signals, score.implausible = [Problem("trace.copies", "Copies.").to_json()], True
@@ -182,9 +180,8 @@ def test_signals_are_looked_at_once(dana: Browser, server: Server, people: Peopl
 
 
 def test_signals_of_an_excluded_team_need_nobody_and_stay_on_its_line(
-    dana: Browser, server: Server, people: People
+    dana: Browser, server: Server, people: People, played: Played
 ) -> None:
-    play(server.store, people)
     with server.store.work() as session:
         for score in session.query(DefenceScore):
             score.signals = [Problem("trace.copies", "Copies.").to_json()]
@@ -212,16 +209,14 @@ def test_a_draw_that_is_held(dana: Browser, server: Server, people: People) -> N
     assert "drawn without a match" in section(dana, "needs")
 
 
-def test_files_that_are_late(dana: Browser, server: Server, people: People) -> None:
-    play(server.store, people)
+def test_files_that_are_late(dana: Browser, server: Server, people: People, played: Played) -> None:
     with server.store.work() as session:
         session.query(Round).filter_by(number=1).one().published_at = None
     assert "the files of 0 matches are still being prepared" in section(dana, "needs")
 
 
-def test_the_timeline(dana: Browser, server: Server, people: People) -> None:
+def test_the_timeline(dana: Browser, server: Server, people: People, played: Played) -> None:
     """A drawing with its name, and every boundary below it with its zone."""
-    play(server.store, people)
     page = dana.page(HOME)
     drawing = page.find("svg")
     assert isinstance(drawing, Tag)
@@ -235,8 +230,7 @@ def test_the_timeline(dana: Browser, server: Server, people: People) -> None:
         assert said in below, said
 
 
-def test_the_files_of_one_team(dana: Browser, server: Server, people: People) -> None:
-    played = play(server.store, people)
+def test_the_files_of_one_team(dana: Browser, server: Server, people: People, played: Played) -> None:
     page = dana.page(f"{HOME}/submissions?team=2")
     addresses = {str(link["href"]) for link in page.find_all("a")}
     assert f"/races/small/submissions/{played.defences[2]}" in addresses
@@ -278,7 +272,7 @@ def test_as_many_queries_for_every_number_of_teams(app: Flask, server: Server) -
     """No query for each team: the page of twelve teams costs what the page of two does, and at most 30."""
     people = populate(server.store)
     play(server.store, people)
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     few = cost(server, dana)
     for number in range(10):
         person = add_person(server.store, f"Person{number}")

@@ -21,8 +21,19 @@ from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.teams import team_by_number
 from srs.server.web import races as race_pages
 from srs.traces.report import Excerpt, Problem, Report
-from worlds.people import PAUSE, PHASE, STARTS_AT, People, add_person, populate, race_toml, set_clock
-from worlds.played_round import AFTER_ROUND, IN_ATTACK, METRICS, play, send, set_state
+from worlds.played_round import METRICS, Played, play, send, set_state
+from worlds.small_race import (
+    AFTER_ROUND,
+    IN_ATTACK,
+    PAUSE,
+    PHASE,
+    STARTS_AT,
+    People,
+    add_person,
+    populate,
+    race_toml,
+    set_clock,
+)
 
 RACE = "/races/small"
 FINAL_ONLY = ("0.9123", "9.12", "65 %", "0.6543")
@@ -75,18 +86,17 @@ def draw(store: Store, slug: str, number: int) -> None:
 def test_before_the_attack_phase_nothing_is_ranked(app: Flask, server: Server, people: People) -> None:
     """G8: what teams send in the defence phase is not on the page of the round, nor in any picture."""
     accept(server.store, people.slug, people.cleo, 400_000, is_drawn=False)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     text = text_of(ada.get(f"{RACE}/rounds/1"))
     assert "Nothing to rank yet" in text
     assert "5.00" not in text
     assert [ada.get(path).status_code for path in PICTURES] == [404, 404, 404]
 
 
-def test_a_provisional_round_tells_what_is_public(app: Flask, server: Server, people: People) -> None:
+def test_a_provisional_round_tells_what_is_public(app: Flask, server: Server, people: People, played: Played) -> None:
     """G8: who leads and why, from the public part to two decimals; no story, nothing of the part kept back."""
-    play(server.store, people)
     add_class_accuracy(server.store)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     response = ada.get(f"{RACE}/rounds/1")
     text = text_of(response)
     assert "Garlic leads round 1 so far, with a total of 52.80: a utility of 6.00 (the best) times an attack of" in text
@@ -101,10 +111,11 @@ def test_a_provisional_round_tells_what_is_public(app: Flask, server: Server, pe
     assert [ada.get(path).status_code for path in PICTURES] == [404, 200, 200]
 
 
-def test_a_picture_of_a_round_that_is_played_is_never_an_old_one(app: Flask, server: Server, people: People) -> None:
+def test_a_picture_of_a_round_that_is_played_is_never_an_old_one(
+    app: Flask, server: Server, people: People, played: Played
+) -> None:
     """The table below it is of this moment, so a browser asks for the picture each time; 304 while it is the same."""
-    play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     for path in PICTURES[1:]:
         picture = ada.get(path)
         assert picture.headers["Cache-Control"] == "private, no-cache"
@@ -116,11 +127,10 @@ def test_a_picture_of_a_round_that_is_played_is_never_an_old_one(app: Flask, ser
     assert ada.get(PICTURES[1], headers=before).status_code == 200
 
 
-def test_a_round_that_is_over_tells_its_story(app: Flask, server: Server, people: People) -> None:
-    play(server.store, people)
+def test_a_round_that_is_over_tells_its_story(app: Flask, server: Server, people: People, played: Played) -> None:
     add_class_accuracy(server.store)
     set_clock(server.store, AFTER_ROUND)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     response = ada.get(f"{RACE}/rounds/1")
     text = text_of(response)
     assert (
@@ -147,10 +157,9 @@ def test_a_round_that_is_over_tells_its_story(app: Flask, server: Server, people
 
 
 def test_the_table_is_a_part_that_looks_again_while_it_is_provisional(
-    app: Flask, server: Server, people: People
+    app: Flask, server: Server, people: People, played: Played
 ) -> None:
-    play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     headers = {"HX-Request": "true", "HX-Target": "standings"}
     part = ada.get(f"{RACE}/rounds/1", headers=headers)
     assert soup(part).find("h1") is None
@@ -174,7 +183,7 @@ def test_names_in_an_anonymous_race_and_hostile_ones(app: Flask, server: Server)
     play(server.store, people)
     set_clock(server.store, AFTER_ROUND)
     for person, own, other in ((people.ada, HOSTILE, "Team 2"), (people.cleo, "Garlic", "Team 1")):
-        browser = Browser(app).sign_in(server.store, person)
+        browser = Browser(app).sign_in(person)
         pages = [browser.get(f"{RACE}/rounds/1"), browser.get(f"{RACE}/teams/1"), browser.get(f"{RACE}/leaderboard")]
         texts = [text_of(page) for page in pages] + [browser.get(path).get_data(as_text=True) for path in PICTURES]
         assert f"{own} (yours)" in texts[0]
@@ -186,7 +195,7 @@ def test_names_in_an_anonymous_race_and_hostile_ones(app: Flask, server: Server)
 
 def test_a_report_shows_the_lines_and_how_to_mend_them(app: Flask, server: Server, people: People) -> None:
     """S9: what the file says is shown, marked and escaped."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     public_id = send(server.store, people.ada, "small", "defence", b"faulty")
     lines = (Excerpt(1234, "1,4,", "<i>0", ",3.9"), Excerpt(1300, "1,", "", ",0,1"), Excerpt(1301, "", "", ""))
     sizes = Problem("trace.size-zero", "Line 1 234, column direction_size: found <i>0.", 1234, "direction_size", 7,
@@ -211,7 +220,7 @@ def test_a_report_shows_the_lines_and_how_to_mend_them(app: Flask, server: Serve
 
 def test_a_defence_is_told_against_undefended_traffic(app: Flask, server: Server, people: People) -> None:
     public_id = accept(server.store, people.slug, people.ada, 1_319_492, is_drawn=False)
-    ada, dana = (Browser(app).sign_in(server.store, person) for person in (people.ada, people.dana))
+    ada, dana = (Browser(app).sign_in(person) for person in (people.ada, people.dana))
     text = text_of(ada.get(f"{RACE}/submissions/{public_id}"))
     assert "Your defence carries 2.9 times the bytes of undefended traffic (both directions together)." in text
     assert "A trace lasts about as long as without a defence." in text
@@ -224,7 +233,7 @@ def test_the_class_is_not_told_while_others_defend(app: Flask, server: Server, p
     store, slug = server.store, people.slug
     public_id = accept(store, slug, people.ada, 400_000, is_drawn=False)
     path = f"{RACE}/submissions/{public_id}"
-    ada = Browser(app).sign_in(store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
 
     def main_part() -> str:
         return str(soup(ada.get(path)).find("main"))
@@ -265,7 +274,7 @@ def test_a_defence_that_does_not_count_has_no_place(app: Flask, server: Server, 
         submission = submission_by_public_id(session, race_by_slug(session, slug).id, first)
         session.query(DefenceScore).filter_by(submission_id=submission.id).one().is_drawn = False
     set_clock(store, IN_ATTACK)
-    ada = Browser(app).sign_in(store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     assert "yours is in place 1 of 5" in text_of(ada.get(f"{RACE}/submissions/{counts}"))
     text = text_of(ada.get(f"{RACE}/submissions/{first}"))
     assert "The median utility of round 1 is 5.00." in text
@@ -283,21 +292,20 @@ def test_a_class_has_at_least_three_others(
         accept(store, slug, person, 800_000, is_drawn=False)
     draw(store, slug, 1)
     set_clock(store, IN_ATTACK)
-    text = text_of(Browser(app).sign_in(store, people.ada).get(f"{RACE}/submissions/{public_id}"))
+    text = text_of(Browser(app).sign_in(people.ada).get(f"{RACE}/submissions/{public_id}"))
     assert ("in round 1 the median team's carries" in text) == is_told
     assert ("Fewer than 3 other teams have an accepted defence in round 1" in text) == (not is_told)
 
 
 def test_the_standing_of_the_race_is_told_once(
-    app: Flask, server: Server, people: People, monkeypatch: pytest.MonkeyPatch
+    app: Flask, server: Server, people: People, played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That of the last finished round in one sentence below it; beside a later round it is a table.
 
     On the race's home there are the first teams and one's own.
     """
-    play(server.store, people)
     set_clock(server.store, AFTER_ROUND)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     response = ada.get(f"{RACE}/leaderboard")
     page = soup(response)
     assert [caption.get_text() for caption in page.select("table.ranking caption")] == ["Round 1, final"]
@@ -307,7 +315,7 @@ def test_the_standing_of_the_race_is_told_once(
     monkeypatch.setattr(race_pages, "PODIUM", 1)
     home = text_of(ada.get(RACE))
     assert "Standing of the race It is that of its last finished round. 1 Garlic 54.74 2 Onions (yours) 45.62" in home
-    assert "Onions" not in text_of(Browser(app).sign_in(server.store, people.cleo).get(RACE))
+    assert "Onions" not in text_of(Browser(app).sign_in(people.cleo).get(RACE))
     draw(server.store, people.slug, 2)
     set_clock(server.store, SECOND_ROUND + PHASE + PAUSE)
     page = soup(ada.get(f"{RACE}/leaderboard"))
@@ -319,7 +327,7 @@ def test_where_rounds_are_combined_the_standing_is_a_table_as_soon_as_it_differs
     people = populate(server.store, race_toml(tables='[scoring]\nover_rounds = "mean"'))
     play(server.store, people)
     set_clock(server.store, AFTER_ROUND)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     mean = "the mean of each team's totals over the finished rounds, a round without one counting 0"
     assert f"This is also the standing of the race: {mean}." in text_of(ada.get(f"{RACE}/leaderboard"))
     draw(server.store, people.slug, 2)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from threading import Event
 from urllib.parse import urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
+from werkzeug.test import TestResponse
 
-from fixtures.clients import Browser, sign_in_as
+from fixtures.clients import Browser
 from fixtures.tables import hashes
 from srs.judging.curves import write_curves
 from srs.server.bootstrap import Server
@@ -19,12 +21,12 @@ from srs.server.store.races import race_by_slug
 from srs.server.store.references import referenced_blobs
 from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import submission_by_public_id
-from srs.server.web import figures
+from srs.server.web import easel, figures
 from srs.server.web.artist import Undrawable
 from srs.server.web.looks import PALETTES, WIDTHS
-from worlds.people import People, set_clock
 from worlds.pictures import small_curves, small_profile, svg_tree
-from worlds.played_round import AFTER_ROUND, IN_ATTACK, Played, play
+from worlds.played_round import Played
+from worlds.small_race import AFTER_ROUND, IN_ATTACK, People, set_clock
 
 DEFENCE_CHARTS = ["volume-by-class", "duration-by-class", "cumulative", "packets"]
 ATTACK_CHARTS = ["accuracy-by-class", "true-rank", "confusion", "roc", "calibration"]
@@ -32,19 +34,13 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def played(server: Server, people: People) -> Played:
-    """Round 1 is drawn, defended and attacked; its attack phase is open."""
-    return play(server.store, people)
-
-
-@pytest.fixture
 def ada(app: Flask, server: Server, people: People, played: Played) -> Browser:
-    return sign_in_as(app, server, people.ada)
+    return Browser(app).sign_in(people.ada)
 
 
 @pytest.fixture
 def cleo(app: Flask, server: Server, people: People, played: Played) -> Browser:
-    return sign_in_as(app, server, people.cleo)
+    return Browser(app).sign_in(people.cleo)
 
 
 def page_of(public_id: str) -> str:
@@ -120,7 +116,7 @@ def test_an_attack_in_pictures_when_its_round_is_over(
     server: Server, ada: Browser, people: People, app: Flask, played: Played
 ) -> None:
     """Curves tell the labels: before the close nobody sees them, not the team and not staff."""
-    dana = sign_in_as(app, server, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     path = f"{page_of(played.attacks[1])}/figures/2/confusion.svg"
     for browser in (ada, dana):
         assert browser.get(path).status_code == 404
@@ -188,15 +184,43 @@ def test_a_practice_attack_in_pictures_at_once(server: Server, ada: Browser, pla
     assert ada.get(f"{page_of(played.attacks[1])}/figures/roc.svg").status_code == 404
 
 
-def test_a_picture_that_cannot_be_drawn_leads_to_its_table(
+def words_in(response: TestResponse) -> list[str | None]:
+    return [one.text for one in svg_tree(response.get_data(as_text=True)).iter(f"{SVG}text")]
+
+
+def test_a_picture_that_is_late_says_so_and_is_there_at_a_later_look(
     server: Server, ada: Browser, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the drawing goes on behind the request that could not wait for it; nobody refuses it."""
+    go, draw = Event(), figures.ARTIST.draw
+
+    def draw_slowly(spec: dict[str, object]) -> str:
+        assert go.wait(600)
+        return draw(spec)
+
+    monkeypatch.setattr(figures.ARTIST, "draw", draw_slowly)
+    path = f"{page_of(played.defences[1])}/figures/cumulative.svg"
+    with monkeypatch.context() as hurry:
+        hurry.setattr(easel, "WAIT_MAX_S", 0)
+        response = ada.get(path)
+    assert (response.status_code, response.mimetype) == (202, "image/svg+xml")
+    assert (response.headers["Cache-Control"], response.headers["Retry-After"]) == ("no-store", "3")
+    assert words_in(response) == ["This picture is being drawn.", "Load the page again in a moment."]
+    go.set()
+    assert ada.get(path).status_code == 200
+    assert {file.suffix for file in (server.config.data / "figures").iterdir()} == {".svg"}
+
+
+@pytest.mark.parametrize("error", [Undrawable, ValueError])
+def test_a_picture_that_cannot_be_drawn_leads_to_its_table(
+    server: Server, ada: Browser, played: Played, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     """A sentence in its place, the table as ever; for a while nobody tries again."""
     tried = []
 
     def fail(spec: object) -> str:
         tried.append(spec)
-        raise Undrawable
+        raise error
 
     monkeypatch.setattr(figures.ARTIST, "draw", fail)
     path = f"{page_of(played.defences[1])}/figures/cumulative.svg"
@@ -204,8 +228,10 @@ def test_a_picture_that_cannot_be_drawn_leads_to_its_table(
         response = ada.get(f"{path}?theme=dark&size=narrow")
         assert (response.status_code, response.mimetype) == (503, "image/svg+xml")
         assert response.headers["Cache-Control"] == "no-store"
-        words = [one.text for one in svg_tree(response.get_data(as_text=True)).iter(f"{SVG}text")]
-        assert words == ["This picture cannot be drawn at the moment.", "Its numbers are in the table below."]
+        assert words_in(response) == [
+            "This picture cannot be drawn at the moment.",
+            "Its numbers are in the table below.",
+        ]
     assert len(tried) == 1
     assert ada.page(page_of(played.defences[1])).select("#figure-cumulative tbody tr")
     monkeypatch.undo()

@@ -12,16 +12,16 @@ from fixtures.clients import Browser, soup, text_of
 from srs.server.bootstrap import Server
 from srs.server.store.scores import AttackScore
 from srs.traces.report import Problem, Report
-from worlds.people import PHASE, STARTS_AT, People, race_toml, set_clock
-from worlds.people import populate as populate_race
-from worlds.played_round import AFTER_ROUND, IN_ATTACK, jobs_by_state, play, set_state
+from worlds.played_round import Played, jobs_by_state, set_state
+from worlds.small_race import AFTER_ROUND, IN_ATTACK, PHASE, STARTS_AT, People, race_toml, set_clock
+from worlds.small_race import populate as populate_race
 
 FILE = b"cell_id,rep,direction_size,timestamp\n1,1,+500,0.0\n"
 
 
 def test_a_defence_is_received(app: Flask, server: Server, people: People) -> None:
     """The form shows limits, quota and reset; the page of the submission shows bytes, moment and state."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     form = text_of(ada.get("/races/small/defence"))
     assert "5 of 5 uploads left today" in form
     assert "2027-04-14 00:00 CEST" in form
@@ -36,13 +36,13 @@ def test_a_defence_is_received(app: Flask, server: Server, people: People) -> No
     again = ada.get("/races/small/defence")
     assert "4 of 5 uploads left today" in text_of(again)
     assert not soup(again).find("meta", {"http-equiv": "refresh"}), "it would take back the file that is being chosen"
-    ben = Browser(app).sign_in(server.store, people.ben)
+    ben = Browser(app).sign_in(people.ben)
     assert "my traces.csv" in text_of(ben.get("/races/small/defence"))
 
 
 def test_a_double_click(app: Flask, server: Server, people: People) -> None:
     """R10 in the browser: one form sent twice is one submission."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     page = ada.page("/races/small/defence")
     answers = [ada.submit(page, "/defence", file=(io.BytesIO(FILE), "x.csv")) for _ in range(2)]
     assert answers[0].headers["Location"] == answers[1].headers["Location"]
@@ -51,7 +51,7 @@ def test_a_double_click(app: Flask, server: Server, people: People) -> None:
 
 def test_an_answer_that_got_lost(app: Flask, server: Server, people: People) -> None:
     """Who sends the same form again finds the submission, even after the phase has closed; a fresh form is refused."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     sent, fresh = ada.page("/races/small/defence"), ada.page("/races/small/defence")
     first = ada.submit(sent, "/defence", file=(io.BytesIO(FILE), "x.csv"))
     set_clock(server.store, STARTS_AT + PHASE)
@@ -63,7 +63,7 @@ def test_an_answer_that_got_lost(app: Flask, server: Server, people: People) -> 
 
 def test_the_quota(app: Flask, server: Server) -> None:
     people = populate_race(server.store, race_toml(tables="[limits]\ndefences_per_day = 2\n"))
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     stale = ada.page("/races/small/defence")
     for number in range(2):
         assert ada.upload("small", "defence", FILE + b"%d" % number).status_code == 303
@@ -76,7 +76,7 @@ def test_the_quota(app: Flask, server: Server) -> None:
 
 def test_after_the_deadline(app: Flask, server: Server, people: People) -> None:
     """The answer names both moments, and nothing is stored."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     page = ada.page("/races/small/defence")
     set_clock(server.store, STARTS_AT + PHASE + dt.timedelta(seconds=42))
     late = ada.submit(page, "/defence", file=(io.BytesIO(FILE), "x.csv"))
@@ -86,7 +86,7 @@ def test_after_the_deadline(app: Flask, server: Server, people: People) -> None:
 
 
 def test_no_file_chosen(app: Flask, server: Server, people: People) -> None:
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     refused = ada.submit(ada.page("/races/small/defence"), "/defence", file=(io.BytesIO(b""), ""))
     assert refused.status_code == 422
     assert "No file was chosen" in text_of(refused)
@@ -94,7 +94,7 @@ def test_no_file_chosen(app: Flask, server: Server, people: People) -> None:
 
 def test_a_report_shows_every_problem(app: Flask, server: Server, people: People) -> None:
     """Code, line, column and sentence of each, the rest counted; what the file says is escaped."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     path = ada.upload("small", "defence", FILE).headers["Location"]
     problems = [
         Problem("trace.size-zero", f"Problem {n} <b>bold</b>.", line=48_213 + n, column="rep") for n in range(25)
@@ -113,19 +113,17 @@ def test_a_report_shows_every_problem(app: Flask, server: Server, people: People
     assert "5 of 5 uploads left" in text_of(ada.get("/races/small/defence")), "a rejected file does not count"
 
 
-def test_metrics_and_utility(app: Flask, server: Server, people: People) -> None:
-    played = play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+def test_metrics_and_utility(app: Flask, server: Server, people: People, played: Played) -> None:
+    ada = Browser(app).sign_in(people.ada)
     text = text_of(ada.get(f"/races/small/submissions/{played.defences[1]}"))
     assert "Utility 5.0000" in text
     assert "400 000" in text
     assert "12.500" in text
 
 
-def test_attacking(app: Flask, server: Server, people: People) -> None:
+def test_attacking(app: Flask, server: Server, people: People, played: Played) -> None:
     """My matches and their files; two decimals of the public part while the round is open, everything after."""
-    played = play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     page = ada.page("/races/small/attack")
     text = " ".join(page.text.split())
     assert "Against Garlic team_id 2" in text
@@ -162,7 +160,7 @@ def newest(browser: Browser) -> str:
 
 def test_what_is_still_to_do(app: Flask, server: Server, people: People) -> None:
     """The home of the race says what the team lacks in this phase, and until when."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     assert "your team has none yet" in text_of(ada.get("/races/small"))
     public_id = ada.upload("small", "defence", FILE).headers["Location"].rsplit("/", 1)[-1]
     assert "Your defence is being judged" in text_of(ada.get("/races/small"))
@@ -174,19 +172,17 @@ def test_what_is_still_to_do(app: Flask, server: Server, people: People) -> None
     assert "closes at 2027-04-14 08:00 CEST (06:00 UTC) , in 23 h 0 min" in text
 
 
-def test_a_match_without_an_attack(app: Flask, server: Server, people: People) -> None:
-    play(server.store, people)
+def test_a_match_without_an_attack(app: Flask, server: Server, people: People, played: Played) -> None:
     with server.store.work() as session:
         session.query(AttackScore).delete()
     set_clock(server.store, IN_ATTACK)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     assert "Upload an attack on Garlic: a match without one counts 0." in text_of(ada.get("/races/small"))
 
 
-def test_standings(app: Flask, server: Server, people: People) -> None:
+def test_standings(app: Flask, server: Server, people: People, played: Played) -> None:
     """Provisional by the public part, final by the rest; one's own row is marked; medians on the team's page."""
-    played = play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     board = text_of(ada.get("/races/small/leaderboard"))
     assert "provisional" in board
     assert "Onions (yours)" in board

@@ -12,7 +12,7 @@ from srs.server.bootstrap import Server
 from srs.server.services import races
 from srs.server.services.access import Person
 from srs.server.store.outbox import OutboxMail
-from worlds.people import STARTS_AT, People, add_person, populate, race_toml, set_clock
+from worlds.small_race import STARTS_AT, People, add_person, populate, race_toml, set_clock
 
 
 def test_the_front_page_says_what_this_is(stranger: Browser) -> None:
@@ -22,7 +22,7 @@ def test_the_front_page_says_what_this_is(stranger: Browser) -> None:
 
 
 def test_joining_an_open_race(app: Flask, server: Server, people: People) -> None:
-    paul = Browser(app).sign_in(server.store, people.paul)
+    paul = Browser(app).sign_in(people.paul)
     home = paul.page("/races/small")
     assert "A small race." in home.text
     assert "Leaderboard" not in home.text
@@ -33,7 +33,7 @@ def test_joining_an_open_race(app: Flask, server: Server, people: People) -> Non
 def test_joining_by_code(app: Flask, server: Server) -> None:
     people = populate(server.store)
     quinn = in_another_race(server, people, 'how = "code"\ncode = "tulip"')
-    browser = Browser(app).sign_in(server.store, quinn)
+    browser = Browser(app).sign_in(quinn)
     home = browser.page("/races/coded")
     refused = browser.submit(home, "/join", code="rose")
     assert refused.status_code == 422
@@ -51,11 +51,11 @@ def in_another_race(server: Server, people: People, joining: str) -> Person:
 def test_joining_with_approval(app: Flask, server: Server, people: People) -> None:
     """Staff see who asks and let them in; until then nothing is open."""
     quinn = in_another_race(server, people, 'how = "approval"')
-    browser = Browser(app).sign_in(server.store, quinn)
+    browser = Browser(app).sign_in(quinn)
     browser.submit(browser.page("/races/coded"), "/join")
     assert "still to approve" in text_of(browser.get("/races/coded"))
     assert browser.get("/races/coded/rules").status_code == 403
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     manage = dana.page("/staff/races/coded")
     assert "quinn@example.org" in manage.text
     assert dana.submit(manage, "/approve").status_code == 303
@@ -65,14 +65,14 @@ def test_joining_with_approval(app: Flask, server: Server, people: People) -> No
 
 def test_a_team_by_invitation(app: Flask, server: Server, people: People) -> None:
     """Create, invite by link, look, consent; the link works once."""
-    nils = Browser(app).sign_in(server.store, people.nils)
+    nils = Browser(app).sign_in(people.nils)
     assert nils.submit(nils.page("/races/small/team"), "/create", name="Tulips").status_code == 303
     shown = nils.submit(nils.page("/races/small/team"), "/invite", email="paul@example.org")
     link = str(soup(shown).find("input", {"id": "link"})["value"]).removeprefix(server.config.base_url)  # type: ignore[index]
     with server.store.read() as session:
         [mail] = [mail for mail in session.query(OutboxMail) if mail.notice_path is None]
         assert (mail.recipient, link in mail.body) == ("paul@example.org", True)
-    paul = Browser(app).sign_in(server.store, people.paul)
+    paul = Browser(app).sign_in(people.paul)
     consent = paul.page(link)
     assert "Tulips" in consent.text
     assert paul.submit(consent, link).status_code == 409, "not in the race yet"
@@ -80,13 +80,13 @@ def test_a_team_by_invitation(app: Flask, server: Server, people: People) -> Non
     assert paul.submit(consent, link).status_code == 303
     assert "Paul (you)" in text_of(paul.get("/races/small/team"))
     assert "Your team is complete" in text_of(nils.get("/races/small/team"))
-    assert Browser(app).sign_in(server.store, people.dana).get(link).status_code == 409, "spent"
+    assert Browser(app).sign_in(people.dana).get(link).status_code == 409, "spent"
 
 
 def test_leaving_before_the_lock(app: Flask, server: Server) -> None:
     locks_at = STARTS_AT + dt.timedelta(hours=2)
     people = populate(server.store, race_toml(joining=f'how = "open"\nlocks_at = {locks_at.isoformat()}'))
-    ben = Browser(app).sign_in(server.store, people.ben)
+    ben = Browser(app).sign_in(people.ben)
     page = ben.page("/races/small/team")
     assert ben.submit(page, "/leave").status_code == 303
     assert "Create a team" in text_of(ben.get("/races/small/team"))
@@ -99,7 +99,7 @@ def test_leaving_before_the_lock(app: Flask, server: Server) -> None:
     ("name", "said"), [("x", "2 to 40 characters"), ("Onions", "Another team"), ("a\u200bb", "cannot be seen")]
 )
 def test_a_name_that_will_not_do(app: Flask, server: Server, people: People, name: str, said: str) -> None:
-    nils = Browser(app).sign_in(server.store, people.nils)
+    nils = Browser(app).sign_in(people.nils)
     refused = nils.submit(nils.page("/races/small/team"), "/create", name=name)
     assert refused.status_code == 422
     assert said in text_of(refused)
@@ -110,5 +110,5 @@ def test_pseudonyms(app: Flask, server: Server) -> None:
     people = populate(server.store, race_toml(joining='how = "open"\nanonymous = true'))
     pages = {"cleo": False, "ada": True, "dana": True}
     for who, sees in pages.items():
-        browser = Browser(app).sign_in(server.store, getattr(people, who))
+        browser = Browser(app).sign_in(getattr(people, who))
         assert ("Onions" in text_of(browser.get("/races/small/teams/1"))) == sees, who

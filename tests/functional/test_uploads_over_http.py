@@ -26,7 +26,7 @@ from srs.server.store.engine import Store, database_now
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import round_by_number
 from srs.server.store.submissions import Submission, submissions_of_race
-from worlds.people import PHASE, STARTS_AT, People, populate, race_toml, set_clock
+from worlds.small_race import PHASE, STARTS_AT, People, race_toml, set_clock
 
 Result = TypeVar("Result")
 OPEN_AT = STARTS_AT + dt.timedelta(hours=1)
@@ -34,6 +34,7 @@ SECOND = dt.timedelta(seconds=1)
 MEGABYTE = 1_000_000
 SLOWEST_S = 26.0
 """A body of no length to speak of has 20 s; the rest is for the clocks of a busy machine."""
+pytestmark = pytest.mark.xdist_group("uploads over HTTP")
 
 
 @dataclass
@@ -76,12 +77,13 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """One server for all tests here, on each database in turn; each test opens a race of its own."""
     data = tmp_path_factory.mktemp("data")
     if request.param == "sqlite":
-        database_url = f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite_template'), data / 'srs.sqlite')}"
+        template = request.getfixturevalue("sqlite_templates").of("small_race")
+        database_url = f"sqlite:///{shutil.copy(template.database, data / 'srs.sqlite')}"
     else:
+        template = request.getfixturevalue("postgres_templates").of("small_race")
         cluster = request.getfixturevalue("postgres")
-        database_url = cluster.url(cluster.create(request.getfixturevalue("postgres_template")))
-    store = Store(make_config(data, database_url))
-    people = populate(store)
+        database_url = cluster.url(cluster.create(template.database))
+    store, people = Store(make_config(data, database_url)), template.world.people
     with running_server(data, database_url, "", "--workers", "0") as base_url:
         visitors = [Visitor(base_url).sign_in(store, person) for person in (people.ada, people.cleo)]
         yield Site(base_url, store, people, *visitors)

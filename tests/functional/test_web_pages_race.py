@@ -23,7 +23,7 @@ from srs.server.config import Config
 from srs.server.services import races
 from srs.server.services.access import Person
 from srs.server.store.engine import Store
-from worlds.people import add_person, set_clock
+from worlds.small_race import add_person, set_clock
 
 HOUR = dt.timedelta(hours=1)
 SUBJECTS = ("Weather", "News", "Maps", "Trains", "Recipes", "Chess")

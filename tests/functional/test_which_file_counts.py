@@ -12,8 +12,8 @@ from srs.server.bootstrap import Server
 from srs.server.store.races import race_by_slug
 from srs.server.store.teams import team_by_number
 from srs.traces.report import Report
-from worlds.people import People, set_clock
-from worlds.played_round import AFTER_ROUND, IN_ATTACK, IN_DEFENCE, accept_attack, accept_defence, play, send, set_state
+from worlds.played_round import Played, accept_attack, accept_defence, play, send, set_state
+from worlds.small_race import AFTER_ROUND, IN_ATTACK, IN_DEFENCE, People, set_clock
 
 RACE = "/races/small"
 MINUTE = dt.timedelta(minutes=1)
@@ -40,7 +40,7 @@ def links(page: BeautifulSoup) -> dict[str, str]:
 def test_which_defence_counts(app: Flask, server: Server, people: People) -> None:
     """The newest accepted one; a rejected one says which instead, and leads to the form while the phase is open."""
     store, slug = server.store, people.slug
-    ada = Browser(app).sign_in(store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     set_clock(store, IN_DEFENCE)
     faulty = send(store, people.ada, slug, "defence", b"f")
     assert "No defence counts in round 1 yet." in main_of(ada, faulty)
@@ -63,7 +63,7 @@ def test_which_defence_counts(app: Flask, server: Server, people: People) -> Non
         assert links(page)["What your team has sent"] == f"{RACE}/defence"
     set_clock(store, IN_ATTACK)
     assert "Upload the mended file" not in main_of(ada, faulty), "its phase is over"
-    dana = Browser(app).sign_in(store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     page = dana.page(f"{RACE}/submissions/{sent['second']}")
     assert "This is the defence that counts in round 1." in words(page)
     assert links(page)["All submissions of the race"] == f"{RACE.replace('/races', '/staff/races')}/submissions"
@@ -76,7 +76,7 @@ def test_which_attack_counts(app: Flask, server: Server, people: People) -> None
     """Match by match; before the draw there is none to tell of."""
     store, slug = server.store, people.slug
     played = play(store, people)
-    ada = Browser(app).sign_in(store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     first = played.attacks[1]
     assert "This is the attack that counts against Garlic." in main_of(ada, first)
     set_clock(store, IN_ATTACK + MINUTE)
@@ -93,10 +93,9 @@ def test_which_attack_counts(app: Flask, server: Server, people: People) -> None
     assert "Upload the mended file" not in main_of(ada, faulty)
 
 
-def test_a_practice_attack_is_told_beside_the_house(app: Flask, server: Server, people: People) -> None:
+def test_a_practice_attack_is_told_beside_the_house(app: Flask, server: Server, people: People, played: Played) -> None:
     """Nothing of it counts, and another one can always be sent."""
-    play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     faulty = send(server.store, people.ada, people.slug, "practice", b"f")
     set_state(server.store, people.slug, faulty, "rejected", Report())
     set_clock(server.store, AFTER_ROUND)
@@ -105,12 +104,11 @@ def test_a_practice_attack_is_told_beside_the_house(app: Flask, server: Server, 
     assert links(page)["Upload the mended file"] == f"{RACE}/practice#file"
 
 
-def test_every_file_in_a_list_leads_to_its_report(app: Flask, server: Server, people: People) -> None:
+def test_every_file_in_a_list_leads_to_its_report(app: Flask, server: Server, people: People, played: Played) -> None:
     """Each link says of which file, also to who hears the links alone."""
-    played = play(server.store, people)
     faulty = send(server.store, people.ada, people.slug, "practice", b"f")
     set_state(server.store, people.slug, faulty, "rejected", Report())
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     for path, public_id in (("defence", played.defences[1]), ("attack", played.attacks[1]), ("practice", faulty)):
         reports = {text: href for text, href in links(ada.page(f"{RACE}/{path}")).items() if text.startswith("Report")}
         [(text, href)] = reports.items()
@@ -121,7 +119,7 @@ def test_every_file_in_a_list_leads_to_its_report(app: Flask, server: Server, pe
 
 def test_what_is_to_be_sent_is_said_where_it_is_sent(app: Flask, server: Server, people: People) -> None:
     """The columns with an example, where traffic comes from, and where rules and commands are."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     page = ada.page(f"{RACE}/defence")
     assert "cell_id,rep,direction_size,timestamp 4,0,-1500,0.153" in words(page)
     assert "Every cell from 1 to 4 is needed, each with 3 to 6 traces; Rules has the rest." in words(page)

@@ -18,8 +18,8 @@ from srs.server.store.matches import Match
 from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import Round, round_by_number
 from srs.server.store.teams import Membership, Team, team_by_number
-from worlds.people import STARTS_AT, People, populate, race_toml, set_clock
-from worlds.played_round import AFTER_ROUND, IN_ATTACK, play
+from worlds.played_round import play
+from worlds.small_race import AFTER_ROUND, IN_ATTACK, STARTS_AT, People, populate, race_toml, set_clock
 from worlds.traffic import RULES
 
 RACE = "/races/small"
@@ -53,13 +53,13 @@ def test_a_final_round_stays_as_it_is_whoever_comes_and_goes(app: Flask, server:
     people = populate(store, race_toml(tables=f'[scoring]\nover_rounds = "{over_rounds}"'))
     play(store, people)
     set_clock(store, AFTER_ROUND)
-    dana = Browser(app).sign_in(store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     before, lines = shown(dana), exported(store)
     assert "2 of 2" in before[f"{RACE}/teams/1"]
 
     teams.create_team(store, people.nils, people.slug, "Lone Wolf")
     assert shown(dana) == before
-    nils = Browser(app).sign_in(store, people.nils)
+    nils = Browser(app).sign_in(people.nils)
     assert "Lone Wolf" not in text_of(nils.get(f"{RACE}/rounds/1")).split("How to read it")[0]
     assert "was not in a round whose attack phase has begun" in text_of(nils.get(f"{RACE}/teams/3"))
     teams.leave_team(store, people.nils, people.slug)
@@ -144,6 +144,6 @@ def test_a_round_that_nobody_defended_keeps_those_there_were(app: Flask, server:
     set_clock(store, AFTER_ROUND)
     teams.leave_team(store, people.cleo, people.slug)
     teams.create_team(store, people.nils, people.slug, "Lone Wolf")
-    page = Browser(app).sign_in(store, people.ada).get(f"{RACE}/rounds/1")
+    page = Browser(app).sign_in(people.ada).get(f"{RACE}/rounds/1")
     assert "Nobody has a total in round 1: no team had an accepted defence." in text_of(page)
     assert [cell.get_text() for cell in soup(page).select("table.ranking tbody a")] == ["Onions", "Garlic"]

@@ -30,14 +30,15 @@ from srs.server.store.submissions import submissions_of_race
 from srs.server.web.app import create_app
 from worlds.demo_season import Played
 
+pytestmark = pytest.mark.xdist_group("demo")
 GOLDEN = Path(__file__).with_name("season.json")
 
 
-def test_the_standings_are_those_of_every_earlier_commit(played: Played) -> None:
+def test_the_standings_are_those_of_every_earlier_commit(demo_season: Played) -> None:
     """G7: six teams, two rounds, every number equal to 1e-9."""
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    assert played.result["race"] == golden["race"]
-    for round_now, round_then in zip(played.result["rounds"], golden["rounds"], strict=True):
+    assert demo_season.result["race"] == golden["race"]
+    for round_now, round_then in zip(demo_season.result["rounds"], golden["rounds"], strict=True):
         assert round_now["number"] == round_then["number"]
         for row, expected in zip(round_now["standings"], round_then["standings"], strict=True):
             assert (row["rank"], row["team"]) == (expected["rank"], expected["team"])
@@ -45,23 +46,23 @@ def test_the_standings_are_those_of_every_earlier_commit(played: Played) -> None
                 assert row[name] == pytest.approx(expected[name], abs=1e-9, rel=0)
 
 
-def test_the_season_shows_what_a_visitor_should_see(played: Played) -> None:
-    text = "\n".join(played.said)
+def test_the_season_shows_what_a_visitor_should_see(demo_season: Played) -> None:
+    text = demo_season.said
     assert "Plain Strollers sent first_try.csv.zip." in text
     assert "Round 1: 6 of 7 defence files accepted." in text
     assert re.search(r"Tamaraw Trail was refused: .* 42 seconds before your upload began", text)
     assert "Round 2: 6 of 6 attack files accepted." in text
-    utilities = [row["utility"] for row in played.result["rounds"][0]["standings"]]
+    utilities = [row["utility"] for row in demo_season.result["rounds"][0]["standings"]]
     assert len(set(utilities)) == 6, "defences of different strength cost differently"
 
 
-def test_everybody_is_told_of_a_phase_when_it_opens(played: Played) -> None:
+def test_everybody_is_told_of_a_phase_when_it_opens(demo_season: Played) -> None:
     """However far the clock of the season jumps from one moment to the next."""
-    with played.server.store.read() as session:
+    with demo_season.server.store.read() as session:
         rounds = rounds_of(session, race_by_slug(session, "demo").id)
         told = {
             notice.subject: notice.created_at
-            for notice in notices_of(session, played.people["Ada"], 100)
+            for notice in notices_of(session, demo_season.ada, 100)
             if notice.subject.startswith(("The defence phase", "The attack phase")) or "is over" in notice.subject
         }
     grace = dt.timedelta(seconds=GRACE_S + 1)
@@ -73,11 +74,11 @@ def test_everybody_is_told_of_a_phase_when_it_opens(played: Played) -> None:
     assert told == expected
 
 
-def test_a_verdict_bears_the_moment_at_which_it_came(played: Played) -> None:
+def test_a_verdict_bears_the_moment_at_which_it_came(demo_season: Played) -> None:
     """Before the clock goes on to what others send: nobody is reminded of what they have sent."""
-    with played.server.store.read() as session:
+    with demo_season.server.store.read() as session:
         race = race_by_slug(session, "demo")
-        ada = session.get_one(User, played.people["Ada"])
+        ada = session.get_one(User, demo_season.ada)
         submitted = [one for one in submissions_of_race(session, race.id) if one.user_id == ada.id]
         sent = [one for one in submitted if one.kind != PRACTICE]  # of which nobody is told
         told = [one for one in notices_of(session, ada.id, 100) if re.search(" was (accepted|rejected)$", one.subject)]
@@ -113,11 +114,11 @@ def unpacked(name: str, body: bytes) -> bytes:
         return b"".join(archive.read(member) for member in archive.namelist())
 
 
-def test_no_label_can_be_found_by_a_student(played: Played) -> None:
+def test_no_label_can_be_found_by_a_student(demo_season: Played) -> None:
     """G2: in every page and download no secret of the race, and no capture id but in the test sets."""
-    store = played.server.store
+    store = demo_season.server.store
     with store.read() as session:
-        ada = session.get_one(User, played.people["Ada"])
+        ada = session.get_one(User, demo_season.ada)
         person = Person(ada.id, ada.email, ada.name, is_staff=False)
         race = race_by_slug(session, "demo")
         secrets = [race.split_secret, race.capture_key]
@@ -132,7 +133,7 @@ def test_no_label_can_be_found_by_a_student(played: Played) -> None:
         assert practice is not None
         sealed.append(practice.labels_sha256)
         events = str([(event.action, event.detail) for event in events_of_race(session, race.id)])
-    reached = crawl(Browser(create_app(played.server)).sign_in(store, person))
+    reached = crawl(Browser(create_app(demo_season.server)).sign_in(person))
     downloads = [path for path in reached if path.endswith(("test.csv.zip", "test.parquet")) and "/rounds/" in path]
     assert len([path for path in downloads if path.endswith(".zip")]) == 6, "Ada's three matches in each of two rounds"
     for path, body in reached.items():

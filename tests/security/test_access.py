@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 
 import pytest
@@ -13,11 +14,25 @@ from fixtures.routes import path_to, values_of
 from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
+from srs.server.store.engine import Store
 from srs.server.store.jobs import PARKED
+from srs.server.store.races import race_by_slug
+from srs.server.store.rounds import round_by_number
 from srs.server.store.scores import DefenceScore
-from worlds.people import People, add_person, disable, populate, race_toml, set_clock
-from worlds.played_round import IN_ATTACK, IN_DEFENCE, play, send, set_state
+from worlds.played_round import Played, send, set_state
+from worlds.small_race import (
+    ATTACK_OPENS_AT,
+    IN_ATTACK,
+    IN_DEFENCE,
+    People,
+    add_person,
+    disable,
+    populate,
+    race_toml,
+    set_clock,
+)
 
+MINUTE = dt.timedelta(minutes=1)
 ROLES = ("stranger", "person", "member", "team1", "team2", "disabled", "staff")
 
 # What each role gets, in the order of ROLES: "ok" (the request was served, or refused for a reason of the game),
@@ -142,9 +157,8 @@ def test_every_route_has_a_row(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_route_for_every_role(app: Flask, server: Server, people: People, role: str) -> None:
+def test_every_route_for_every_role(app: Flask, server: Server, people: People, played: Played, role: str) -> None:
     """S1: the table above, cell by cell."""
-    played = play(server.store, people)
     job_id = set_state(server.store, people.slug, send(server.store, people.ada, "small", "attack", b"x"), PARKED)
     invitation = teams.invite(server.store, people.cleo, people.slug)
     values = values_of(people, played, job_id, invitation)
@@ -182,7 +196,7 @@ def browser_of(app: Flask, server: Server, people: People, role: str) -> Browser
     if role == "disabled":
         late = add_person(server.store, "Yann")
         races.join(server.store, late, people.slug)
-        browser.sign_in(server.store, late)
+        browser.sign_in(late)
         disable(server.store, late)
         return browser
     persons = {
@@ -192,12 +206,11 @@ def browser_of(app: Flask, server: Server, people: People, role: str) -> Browser
         "team2": people.cleo,
         "staff": people.dana,
     }
-    return browser.sign_in(server.store, persons[role])
+    return browser.sign_in(persons[role])
 
 
-def test_things_of_another_team(app: Flask, server: Server, people: People) -> None:
+def test_things_of_another_team(app: Flask, server: Server, people: People, played: Played) -> None:
     """S2: every id replaced by another team's answers 404, and the database stays as it is."""
-    played = play(server.store, people)
     ada, cleo = browser_of(app, server, people, "team1"), browser_of(app, server, people, "team2")
     before = hashes(server.store)
     theirs = {
@@ -212,9 +225,8 @@ def test_things_of_another_team(app: Flask, server: Server, people: People) -> N
     assert hashes(server.store) == before
 
 
-def test_things_of_another_race(app: Flask, server: Server, people: People) -> None:
+def test_things_of_another_race(app: Flask, server: Server, people: People, played: Played) -> None:
     """S2: an id is looked up in the race of the address only."""
-    played = play(server.store, people)
     other = races.create_race(server.store, people.dana, race_toml("other"))
     races.join(server.store, people.ada, other)
     teams.create_team(server.store, people.ada, other, "Elsewhere")
@@ -244,23 +256,43 @@ def test_a_body_cannot_name_another_team(app: Flask, server: Server, people: Peo
     assert "Sent by Ada" in shown
 
 
-def test_a_draw_is_secret_until_it_is_published(app: Flask, server: Server, people: People) -> None:
-    """Neither teams nor staff see a pair before the bundles are ready."""
-    play(server.store, people)
-    set_clock(server.store, IN_DEFENCE)
-    pages = {
-        "team1": ["/races/small/attack?round=1", "/races/small/rounds/1", "/races/small/teams/1"],
-        "staff": ["/staff/races/small/draw?round=2", "/staff/races/small"],
-    }
-    for role, paths in pages.items():
-        browser = browser_of(app, server, people, role)
-        for path in paths:
-            assert "Garlic" not in text_of(browser.get(path)).replace("2 Garlic", "") or role == "staff"
-    ada = browser_of(app, server, people, "team1")
-    assert "Garlic" not in text_of(ada.get("/races/small/attack?round=1"))
-    assert ada.get("/races/small/rounds/1/matches/2/test.parquet").status_code == 404
-    set_clock(server.store, IN_ATTACK)
-    assert "Garlic" in text_of(ada.get("/races/small/attack?round=1"))
+@pytest.mark.parametrize(
+    ("role", "path", "pair", "sees_it_early"),
+    [
+        ("team1", "/races/small/attack?round=1", "Against Garlic", False),
+        ("team2", "/races/small/attack?round=1", "Against Onions", False),
+        ("staff", "/staff/races/small/draw?round=1", "1 Onions 2 Garlic", True),
+    ],
+)
+def test_a_draw_is_secret_until_it_is_published(
+    app: Flask, server: Server, people: People, played: Played, role: str, path: str, pair: str, sees_it_early: bool
+) -> None:
+    """Neither teams nor staff see a pair before the files are ready, and teams none before the attack phase opens."""
+    store, browser = server.store, browser_of(app, server, people, role)
+    published_at = publish(store, None)
+    for moment in (ATTACK_OPENS_AT - MINUTE, IN_ATTACK):
+        set_clock(store, moment)
+        assert pair not in text_of(browser.get(path)), moment
+        assert statuses_of_files(browser) == {404}, moment
+    publish(store, published_at)
+    for moment, is_open in ((ATTACK_OPENS_AT - MINUTE, False), (IN_ATTACK, True)):
+        set_clock(store, moment)
+        assert (pair in text_of(browser.get(path))) == (is_open or sees_it_early), moment
+        assert (200 in statuses_of_files(browser)) == (is_open and role != "staff"), moment
+
+
+def publish(store: Store, at: dt.datetime | None) -> dt.datetime | None:
+    """Let the draw of round 1 be published at a moment, or not yet; when it was before."""
+    with store.work() as session:
+        drawn = round_by_number(session, race_by_slug(session, "small").id, 1)
+        before, drawn.published_at = drawn.published_at, at
+    return before
+
+
+def statuses_of_files(browser: Browser) -> set[int]:
+    """What becomes of asking for a file of either match."""
+    paths = (f"/races/small/rounds/1/matches/{defender}/test.parquet" for defender in (1, 2))
+    return {browser.get(path).status_code for path in paths}
 
 
 @pytest.mark.parametrize("visibility", ["public", "members"])
@@ -275,11 +307,10 @@ def test_what_a_stranger_sees_of_a_race(app: Flask, server: Server, visibility: 
     assert ("Race small" in text_of(stranger.get("/"))) == (visibility == "public")
 
 
-def test_staff_see_signals_and_teams_do_not(app: Flask, server: Server, people: People) -> None:
+def test_staff_see_signals_and_teams_do_not(app: Flask, server: Server, people: People, played: Played) -> None:
     """Signals to staff stay with staff."""
     from srs.traces.report import Problem, Report
 
-    played = play(server.store, people)
     report = Report(warnings=(Problem("trace.rezeroed", "Times were re-zeroed."),))
     set_state(server.store, "small", played.defences[1], "accepted", report)
     with server.store.work() as session:

@@ -16,8 +16,8 @@ from srs.server.store.jobs import PARKED
 from srs.server.store.races import Participation
 from srs.server.store.scores import DefenceScore
 from srs.traces.report import Problem
-from worlds.people import STARTS_AT, People, race_toml
-from worlds.played_round import play, send, set_state
+from worlds.played_round import Played, send, set_state
+from worlds.small_race import STARTS_AT, People, race_toml
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,12 @@ def test_every_action_is_tried(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ACTIONS)
-def test_one_line_for_each_action(app: Flask, server: Server, people: People, endpoint: str) -> None:
+def test_one_line_for_each_action(app: Flask, server: Server, people: People, played: Played, endpoint: str) -> None:
     """S20: with who did it, in the race where it was done; refused a second time or not, never two for one."""
-    played = play(server.store, people)
     job_id = set_state(server.store, "small", send(server.store, people.ada, "small", "attack", b"x"), PARKED)
     values = values_of(people, played, job_id, "no-token")
     _give_work(server, people)
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     done = ACTIONS[endpoint]
     for earlier in done.before:
         assert dana.post(path_to(app, earlier, values)).status_code == 303
@@ -100,11 +99,10 @@ def _events(server: Server) -> list[Event]:
 
 
 @pytest.mark.parametrize("role", ["ada", "paul"])
-def test_who_may_not_writes_no_line(app: Flask, server: Server, people: People, role: str) -> None:
+def test_who_may_not_writes_no_line(app: Flask, server: Server, people: People, played: Played, role: str) -> None:
     """A refused action is told 403 before anything else about it, and leaves no line."""
-    played = play(server.store, people)
     values = values_of(people, played, 1, "no-token")
-    browser = Browser(app).sign_in(server.store, getattr(people, role))
+    browser = Browser(app).sign_in(getattr(people, role))
     known = len(_events(server))
     for endpoint in staff_routes(app):
         assert browser.post(path_to(app, endpoint, values)).status_code == 403, endpoint
@@ -113,7 +111,7 @@ def test_who_may_not_writes_no_line(app: Flask, server: Server, people: People, 
 
 def test_a_race_is_made_once(app: Flask, server: Server, people: People) -> None:
     """What fails writes nothing."""
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     known = len(_events(server))
     assert dana.post("/staff/races/new", {"toml": race_toml(starts_at=STARTS_AT)}).status_code == 422
     assert len(_events(server)) == known

@@ -16,16 +16,15 @@ from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import teams
 from srs.server.store.jobs import PARKED
-from worlds.people import People
-from worlds.played_round import play, send, set_state
+from worlds.played_round import Played, send, set_state
+from worlds.small_race import People
 
 FIELDS = {"name": "New name", "reason": "A test.", "email": "x@example.org", "idempotency_key": "0123456789"}
 
 
 @pytest.fixture
-def values(server: Server, people: People) -> dict[str, object]:
+def values(server: Server, people: People, played: Played) -> dict[str, object]:
     """What the addresses of all routes speak of: a played round, a parked job, an open invitation."""
-    played = play(server.store, people)
     job_id = set_state(server.store, people.slug, send(server.store, people.ada, "small", "attack", b"x"), PARKED)
     return values_of(people, played, job_id, teams.invite(server.store, people.cleo, people.slug))
 
@@ -41,7 +40,7 @@ def test_unsafe_requests_are_refused(
     """S3: every unsafe route, six ways, for three people."""
     browser = Browser(app)
     if who != "stranger":
-        browser.sign_in(server.store, getattr(people, who))
+        browser.sign_in(getattr(people, who))
     token, foreign = browser.token(), Browser(app).token()
     before = hashes(server.store)
     served = []
@@ -74,7 +73,7 @@ def test_looking_changes_nothing(
     app: Flask, server: Server, people: People, values: dict[str, object], method: str
 ) -> None:
     """S3: no GET or HEAD of any route changes a row, for anybody."""
-    browsers = [Browser(app), *(Browser(app).sign_in(server.store, one) for one in (people.ada, people.dana))]
+    browsers = [Browser(app), *(Browser(app).sign_in(one) for one in (people.ada, people.dana))]
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     before = hashes(server.store)
     for browser in browsers:
@@ -85,7 +84,7 @@ def test_looking_changes_nothing(
 
 def test_a_refused_upload_stores_nothing(app: Flask, server: Server, people: People) -> None:
     """S3: the token comes before the file, so that a forged form leaves no blob."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     kept = sorted(server.store.blobs.root.glob("*/*"))
     for token in ("", "forged"):
         fields = {"csrf_token": token, "idempotency_key": "0123456789", "file": (io.BytesIO(b"x" * 10), "x.csv")}

@@ -10,8 +10,8 @@ from flask import Flask
 from fixtures.clients import BASE_URL, Browser
 from fixtures.sizes import FULL
 from srs.server.bootstrap import Server
-from worlds.people import People
-from worlds.played_round import play
+from worlds.played_round import Played
+from worlds.small_race import People
 
 TARGETS = ("etc/passwd", "secret_key", "srs.sqlite", "blobs", "proc/self/environ")
 UPS = (
@@ -35,10 +35,9 @@ def test_there_are_enough_payloads() -> None:
     assert len(set(payloads())) >= 200
 
 
-def test_traversal(app: Flask, server: Server, people: People) -> None:
+def test_traversal(app: Flask, server: Server, people: People, played: Played) -> None:
     """S11: 200 strings at each download answer 404 (or a redirect that ends in one)."""
-    played = play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     places = (
         "/races/small/rounds/1/matches/2/{}",
         "/races/small/submissions/{}/file",
@@ -59,10 +58,9 @@ def test_traversal(app: Flask, server: Server, people: People) -> None:
     assert served == []
 
 
-def test_a_file_leaves_as_an_attachment(app: Flask, server: Server, people: People) -> None:
+def test_a_file_leaves_as_an_attachment(app: Flask, server: Server, people: People, played: Played) -> None:
     """S11: attachment, nosniff, ETag, private and immutable; parts and repeats of it as HTTP has them."""
-    played = play(server.store, people)
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     for path, content in (
         (f"/races/small/submissions/{played.defences[1]}/file", b"defence 1"),
         ("/races/small/rounds/1/matches/2/test.parquet", b"test.parquet of 1 against 2 " * 100),
@@ -85,7 +83,7 @@ def test_a_file_leaves_as_an_attachment(app: Flask, server: Server, people: Peop
 
 def test_the_name_of_a_file_is_only_a_name(app: Flask, server: Server, people: People) -> None:
     """A file is stored by its hash: a name with a path or a line break in it harms nobody."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     for index, name in enumerate(("../../evil.csv", "a%0d%0aSet-Cookie: x=1.csv", 'quo"te<b>.csv', "é\u202egpj.csv")):
         response = ada.upload("small", "defence", b"x" * (index + 1), name=name)
         assert response.status_code == 303

@@ -14,7 +14,7 @@ from fixtures.clients import Browser
 from srs.server.bootstrap import Server
 from srs.server.store.accounts import User, user_by_email
 from srs.server.store.outbox import OutboxMail
-from worlds.people import PASSWORD, People
+from worlds.small_race import PASSWORD, People
 
 UNKNOWN = "nobody@example.org"
 KNOWN = ("ada@example.org", "ADA@example.org", " ada@example.org", "ada@EXAMPLE.org")

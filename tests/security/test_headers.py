@@ -18,8 +18,8 @@ from srs.server.bootstrap import Server
 from srs.server.services import teams
 from srs.server.store.jobs import PARKED
 from srs.server.web.app import create_app
-from worlds.people import People
 from worlds.played_round import play, send, set_state
+from worlds.small_race import People
 
 FORGED_HOSTS = (
     "evil.example",
@@ -55,7 +55,7 @@ def every_page(app: Flask, server: Server, people: People) -> list[tuple[str, Te
     paths += [f"/races/small/submissions/{public_id}" for public_id in played.attacks.values()]
     browsers = [
         Browser(app),
-        *(Browser(app).sign_in(server.store, one) for one in (people.ada, people.nils, people.dana)),
+        *(Browser(app).sign_in(one) for one in (people.ada, people.nils, people.dana)),
     ]
     return [(path, browser.get(path)) for browser in browsers for path in paths]
 
@@ -185,7 +185,7 @@ def test_an_outage_is_told_as_one(
 
 def test_errors_of_every_kind_have_one_page(app: Flask, server: Server, people: People) -> None:
     """S23: 400, 403, 404, 405, 413 and 409 alike: title, sentence, status, request id."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     answers = {
         400: ada.client.post("/races/small/join", base_url=BASE_URL),
         403: ada.get("/staff/"),
@@ -212,6 +212,6 @@ def test_tokens_do_not_reach_the_log(
     """One-time tokens are parts of addresses, and addresses are logged by their rule."""
     token = teams.invite(server.store, people.cleo, people.slug)
     with caplog.at_level(logging.DEBUG):
-        Browser(app).sign_in(server.store, people.nils).get(f"/invitations/{token}")
+        Browser(app).sign_in(people.nils).get(f"/invitations/{token}")
     assert "/invitations/<token>" in caplog.text
     assert token not in caplog.text

@@ -47,11 +47,10 @@ from srs.server.store.rounds import round_by_number
 from srs.server.store.submissions import Submission
 from srs.server.store.teams import Team
 from srs.traces.report import Problem, Report, visible
-from worlds.big_race import populate_big
 from worlds.captures import pcap, visit
 from worlds.hostile_texts import FORMULA_LEADS, HOSTILE, PRODUCT, WORD
-from worlds.people import People, set_clock
 from worlds.played_round import Played, set_state
+from worlds.small_race import People, set_clock
 
 RULES = RaceRules(slug="rules", title="Rules", rounds=())
 HARMLESS = f"plain {WORD}"
@@ -63,9 +62,9 @@ LOCAL = ("/", "#", "?", "mailto:", "data:image/", "https://", "http://127.0.0.1"
 
 
 @pytest.fixture
-def stage(app: Flask, server: Server) -> tuple[People, list[Address]]:
+def stage(app: Flask, server: Server, big_race: tuple[People, Played]) -> tuple[People, list[Address]]:
     """A played race, and the addresses of all its pages."""
-    people, played = populate_big(server.store, 4)
+    people, played = big_race
     return people, every_page(app, server, people, played)
 
 
@@ -149,9 +148,9 @@ def test_on_every_page(app: Flask, server: Server, stage: tuple[People, list[Add
     people, pages = stage
     browsers = {
         "stranger": Browser(app),
-        "student": Browser(app).sign_in(server.store, people.ada),
-        "another": Browser(app).sign_in(server.store, people.cleo),
-        "staff": Browser(app).sign_in(server.store, people.dana),
+        "student": Browser(app).sign_in(people.ada),
+        "another": Browser(app).sign_in(people.cleo),
+        "staff": Browser(app).sign_in(people.dana),
     }
 
     def visit_all(text: str) -> dict[tuple[str, str], TestResponse]:
@@ -188,7 +187,7 @@ def test_what_is_answered_to_forms(app: Flask, server: Server, stage: tuple[Peop
     people, _ = stage
     values = values_of(people, Played({1: "none"}, {1: "none"}), 1, "no-such-token")
     for person in (people.nils, people.ada, people.dana):
-        browser = Browser(app).sign_in(server.store, person)
+        browser = Browser(app).sign_in(person)
         for endpoint in unsafe_routes(app):
             path = path_to(app, endpoint, values)
             for texts in groups() if endpoint != "security.logout" else []:
@@ -206,7 +205,7 @@ def test_what_is_answered_to_forms(app: Flask, server: Server, stage: tuple[Peop
 
 def test_a_file_name_with_line_breaks(app: Flask, server: Server, people: People) -> None:
     """A name may come percent-encoded, with anything in it; it is kept visible, and the file can be downloaded."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     key, token = "0123456789abcdef", ada.token()
     parts = [f'name="csrf_token"\r\n\r\n{token}', f'name="idempotency_key"\r\n\r\n{key}']
     parts.append("name=\"file\"; filename*=UTF-8''a%0D%0ABcc%3A%20x%1B%5B31m.csv\r\nContent-Type: text/csv\r\n\r\n1,2")
@@ -224,7 +223,7 @@ def test_a_file_name_with_line_breaks(app: Flask, server: Server, people: People
 
 def test_descriptions_are_markdown_and_nothing_more(app: Flask, server: Server, people: People) -> None:
     """A race's description may have emphasis, lists and links; never an element that runs or loads."""
-    browser = Browser(app).sign_in(server.store, people.ada)
+    browser = Browser(app).sign_in(people.ada)
     for text in (
         *HOSTILE,
         f"[x](javascript:{WORD}())",
@@ -419,7 +418,7 @@ def test_what_a_file_says_is_shown_as_text(app: Flask, server: Server, stage: tu
     people, pages = stage
     rejected = next(one for one in pages if one.state == "defence rejected")
     public_id = rejected.path.rsplit("/", 1)[-1]
-    browsers = [Browser(app).sign_in(server.store, person) for person in (people.ada, people.dana)]
+    browsers = [Browser(app).sign_in(person) for person in (people.ada, people.dana)]
     for text in HOSTILE:
         blob = server.store.blobs.put(hostile_csv(text))
         report = check_defence(server.store.blobs.path(blob.sha256), text, RULES).report

@@ -18,11 +18,12 @@ from flask import Flask
 from werkzeug.exceptions import RequestTimeout
 
 from fixtures.clients import BASE_URL, Browser, text_of
+from fixtures.servers import dies_with_us
 from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.web.bodies import PatientBodies
-from worlds.people import People, populate, race_toml
+from worlds.small_race import People, populate, race_toml
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -33,7 +34,7 @@ MEGABYTE = 1_000_000
 
 def test_parts_and_fields(app: Flask, server: Server, people: People) -> None:
     """S14: 1 000 parts, a field of 65 kB, a form of 1 GB are each refused with 413, before they are read."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     parts = {f"field{number}": (io.BytesIO(b"x"), "x") for number in range(1000)}
     assert ada.post(INVITE, parts).status_code == 413  # type: ignore[arg-type]
     assert ada.post(INVITE, {"email": "x" * 65_536}).status_code == 413
@@ -50,7 +51,7 @@ def test_parts_and_fields(app: Flask, server: Server, people: People) -> None:
 def test_an_upload_has_the_limit_of_the_race(app: Flask, server: Server) -> None:
     """S14: a byte more than the race accepts is refused, by what is sent or by what is announced; nothing is kept."""
     people = populate(server.store, race_toml(tables="").replace("packets_min", "upload_max_mb = 1\npackets_min"))
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     assert ada.upload("small", "defence", bytes(MEGABYTE - 500_000)).status_code == 303
     kept = sorted(server.store.blobs.root.glob("*/*"))
     page = ada.page("/races/small/defence")
@@ -85,7 +86,7 @@ def multipart(fields: dict[str, str], content: bytes) -> tuple[bytes, str]:
 )
 def test_a_damaged_form_is_refused(app: Flask, server: Server, people: People, damage: object) -> None:
     """A form that ends early, or is none, is refused with a sentence; no submission comes of it."""
-    ada = Browser(app).sign_in(server.store, people.ada)
+    ada = Browser(app).sign_in(people.ada)
     page = ada.page("/races/small/defence")
     fields = {field["name"]: field["value"] for field in page.find_all("input", {"type": "hidden"})}
     body, boundary = multipart(fields, b"x" * 1000)
@@ -128,7 +129,8 @@ def gunicorn(sqlite_config: Config, tmp_path: Path) -> Iterator[tuple[int, int]]
         port = free.getsockname()[1]
     env = {**os.environ, "DATA": str(sqlite_config.data), "KEY": sqlite_config.secret_key}
     command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "2", "-b", f"127.0.0.1:{port}"]
-    with subprocess.Popen([*command, "slow_server:app"], cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
+    command = dies_with_us([*command, "slow_server:app"])
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             with socket.socket() as probe:
@@ -236,7 +238,7 @@ def test_a_body_that_stops_is_ended() -> None:
 def test_numbers_that_no_row_has(app: Flask, server: Server, people: People, path: str) -> None:
     """S14: a number beyond what a column holds is nobody's: no page, or none of that many, and no error of ours."""
     for person in (people.ada, people.dana):
-        browser = Browser(app).sign_in(server.store, person)
+        browser = Browser(app).sign_in(person)
         for number in (2**31, 2**63, 10**20):
             assert browser.get(path.format(number)).status_code in (200, 403, 404), (person.name, number)
 
@@ -254,7 +256,7 @@ def test_numbers_that_no_row_has(app: Flask, server: Server, people: People, pat
 )
 def test_forms_for_numbers_that_no_row_has(app: Flask, server: Server, people: People, path: str) -> None:
     """S14: the same of forms."""
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     for number in (2**31, 10**20):
         assert dana.post(path.format(number), {"reason": "x"}).status_code == 404, number
 
@@ -272,7 +274,7 @@ def test_every_form_of_a_race_takes_a_long_one(
     app: Flask, server: Server, people: People, path: str, field: str
 ) -> None:
     """A race with 1 000 named classes is written, previewed and kept; a roster has some thousand addresses."""
-    dana = Browser(app).sign_in(server.store, people.dana)
+    dana = Browser(app).sign_in(people.dana)
     names = "\n".join(f"Café “{number:04}”, {'é' * 20}" for number in range(1000))
     emails = "\n".join(f"a.student.{number:05}@students.example.org" for number in range(4000))
     answer = dana.post(path, {field: emails if field == "emails" else names})

@@ -12,7 +12,7 @@ from fixtures.clients import BASE_URL, Browser
 from srs.server.bootstrap import Server
 from srs.server.services.access import Person
 from srs.server.store.accounts import User
-from worlds.people import PASSWORD, People
+from worlds.small_race import PASSWORD, People
 
 EVIL = "evil.example"
 PAYLOADS = [
@@ -52,7 +52,7 @@ def test_there_are_enough_payloads() -> None:
 def test_log_in_goes_nowhere_else(app: Flask, server: Server, people: People) -> None:
     """S10: as a field of the form and as part of the address, before and after logging in."""
     give_password(app, server, people.ada)
-    signed_in = Browser(app).sign_in(server.store, people.ada)
+    signed_in = Browser(app).sign_in(people.ada)
     away = []
     for payload in PAYLOADS:
         address = f"/login?next={quote(payload, safe='')}"

@@ -20,8 +20,8 @@ from srs.server.services import races, teams
 from srs.server.services.seeing import LASTS
 from srs.server.store.events import Event
 from srs.server.store.jobs import PARKED
-from worlds.people import People, add_person, populate, race_toml
 from worlds.played_round import Played, play, send, set_state
+from worlds.small_race import People, add_person, populate, race_toml
 
 SEE_AS_1 = "/staff/races/small/teams/1/see-as"
 END = "/staff/races/small/see-as/end"
@@ -41,21 +41,15 @@ SERVED_MEANWHILE = {"staff_seeing.end", "security.logout", "theme.choose"}
 
 
 @pytest.fixture
-def played(server: Server, people: People) -> Played:
-    """Round 1, played."""
-    return play(server.store, people)
-
-
-@pytest.fixture
 def dana(app: Flask, server: Server, people: People) -> Browser:
     """Dana's browser."""
-    return Browser(app).sign_in(server.store, people.dana)
+    return Browser(app).sign_in(people.dana)
 
 
 @pytest.fixture
 def ada(app: Flask, server: Server, people: People) -> Browser:
     """The browser of Ada, of team 1."""
-    return Browser(app).sign_in(server.store, people.ada)
+    return Browser(app).sign_in(people.ada)
 
 
 def main_of(browser: Browser, path: str) -> str:
@@ -77,7 +71,7 @@ def test_staff_see_what_the_team_sees(app: Flask, server: Server, joining: str) 
     """Word for word the pages of Ada: names, files, feedback; in an anonymous race pseudonyms, too."""
     people = populate(server.store, race_toml(joining=joining))
     played = play(server.store, people)
-    ada, dana = (Browser(app).sign_in(server.store, one) for one in (people.ada, people.dana))
+    ada, dana = (Browser(app).sign_in(one) for one in (people.ada, people.dana))
     assert dana.submit(dana.page("/staff/races/small"), "/teams/1/see-as").status_code == 303
     submissions = [f"/submissions/{public_id}" for public_id in (played.defences[1], played.attacks[1])]
     for path in (*SEEN_PAGES, *submissions):
@@ -179,7 +173,7 @@ def test_logging_out_ends_it(app: Flask, server: Server, people: People, played:
     dana.post("/logout")
     assert [action for action, _subject, _user in events_of(server)] == ["seeing.begun", "seeing.ended"]
     erin = add_person(server.store, "Erin", staff=True)
-    dana.sign_in(server.store, erin)
+    dana.sign_in(erin)
     assert dana.get("/staff/races/small").status_code == 200
     with dana.client.session_transaction(base_url=BASE_URL) as session:
         session["sees_as"] = kept

@@ -18,7 +18,7 @@ from srs.server.store import engine
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.events import events_of_race
 from srs.server.store.jobs import ACCEPTED, PARKED, QUEUED, RUNNING, Job
-from worlds.small_race import SLUG, SmallRace, make_small_race
+from worlds.small_race import SLUG, SmallRace, populate
 
 LEASE_S = 60.0
 
@@ -56,7 +56,7 @@ def hold_while_another_claims(race: SmallRace, job_id: int) -> None:
     with race.store.work() as session:
         session.get_one(Job, job_id, with_for_update=True)
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(claim, race, "awake").result(timeout=10)
+            pool.submit(claim, race, "awake").result(timeout=60)
         session.get_one(Job, job_id, populate_existing=True)
 
 
@@ -68,7 +68,7 @@ def test_a_sleeper_inside_a_transaction_holds_no_job(postgres_config: Config, mo
     """A worker put to sleep while it extends its lease: PostgreSQL ends its transaction, another judges the job."""
     monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 1)
     store = Store(postgres_config)
-    race = make_small_race(store, dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC))
+    race = SmallRace(store, populate(store))
     send(race, 1)
     asleep = claim(race, "asleep")
     expire(race, asleep.job_id)
@@ -82,7 +82,6 @@ def test_a_reader_may_take_its_time(postgres_config: Config, monkeypatch: pytest
     """An upload on a slow line reads who sends it first, a backup reads while files are copied: neither is ended."""
     monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_S", 1)
     store = Store(postgres_config)
-    make_small_race(store, dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC))
     with store.read() as session:
         before = session.scalar(select(func.count(Job.id)))
         time.sleep(2)

@@ -66,7 +66,7 @@ def served(controller: Controller) -> Iterator[None]:
 @pytest.fixture
 def smtp(config: Config) -> Iterator[tuple[Inbox, Config]]:
     inbox, port = Inbox(), free_port()
-    with served(Controller(inbox, hostname="127.0.0.1", port=port)):
+    with served(Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=60)):
         yield inbox, replace(config, smtp_url=f"smtp://127.0.0.1:{port}", base_url="https://race.example.org")
 
 
@@ -166,7 +166,7 @@ def test_a_mail_is_not_due_before_its_time(store: Store, smtp: tuple[Inbox, Conf
 
 def test_starttls_with_a_password(store: Store, config: Config, certificate: ssl.SSLContext) -> None:
     inbox, port = Inbox(), free_port()
-    with served(Guarded(inbox, hostname="127.0.0.1", port=port, tls_context=certificate)):
+    with served(Guarded(inbox, hostname="127.0.0.1", port=port, ready_timeout=60, tls_context=certificate)):
         guarded = replace(config, smtp_url=f"smtp://srs:p%40ss@127.0.0.1:{port}")
         write(store)
         assert send_due_mail(store, guarded, deliverer(guarded)) == 1
@@ -177,7 +177,7 @@ def test_starttls_with_a_password(store: Store, config: Config, certificate: ssl
 
 def test_smtps(store: Store, config: Config, certificate: ssl.SSLContext) -> None:
     inbox, port = Inbox(), free_port()
-    with served(Controller(inbox, hostname="127.0.0.1", port=port, ssl_context=certificate)):
+    with served(Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=60, ssl_context=certificate)):
         over_tls = replace(config, smtp_url=f"smtps://127.0.0.1:{port}")
         write(store)
         assert send_due_mail(store, over_tls, deliverer(over_tls)) == 1

@@ -16,7 +16,7 @@ from srs.server.services.notices import Telling, tell
 from srs.server.services.submissions import GRACE_S
 from srs.server.store import clock
 from srs.server.store.accounts import User
-from srs.server.store.engine import Store, database_now
+from srs.server.store.engine import database_now
 from srs.server.store.jobs import ACCEPTED, REJECTED, Job
 from srs.server.store.matches import matches_of_round
 from srs.server.store.notices import Notice, count_unread, notices_of
@@ -24,10 +24,9 @@ from srs.server.store.outbox import OutboxMail
 from srs.server.store.races import Participation
 from srs.server.store.teams import Membership, Team
 from srs.traces.report import Problem
-from worlds.small_race import RULES, SLUG, SmallRace, make_small_race
+from worlds.small_race import CLOSES_AT, IN_DEFENCE, SLUG, SmallRace, race_toml
 from worlds.told import judge, mailed, told
 
-CLOSES_AT = dt.datetime(2027, 4, 17, 16, 0, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 
 
@@ -38,9 +37,9 @@ def test_a_verdict_is_told_to_the_team_and_to_nobody_else(race: SmallRace) -> No
         [notice] = told(race.store, person, notices.ACCEPTED)
         assert notice.subject == "Your defence for round 1 was accepted"
         assert notice.path == f"/races/{SLUG}/submissions/{public_id}"
-        assert '"file.csv", which Ben sent at 2027-04-13 14:00 CEST (12:00 UTC)' in notice.body
+        assert '"file.csv", which Ben sent at 2027-04-13 09:00 CEST (07:00 UTC)' in notice.body
         assert "7.25" not in notice.body
-    for person in (race.cleo, race.nils, race.dana):
+    for person in (race.cleo, race.nils, race.paul, race.dana):
         assert told(race.store, person, notices.ACCEPTED) == []
     assert [mail.subject for mail in mailed(race.store, race.ada) if "accepted" in mail.subject] == []
 
@@ -51,7 +50,7 @@ def test_a_rejection_says_what_is_wrong_and_is_mailed(race: SmallRace) -> None:
     ]
     judge(race, race.ada, REJECTED, *problems)
     [mail] = [mail for mail in mailed(race.store, race.ben) if "rejected" in mail.subject]
-    assert mail.subject == "[A small race] Your defence for round 1 was rejected"
+    assert mail.subject == "[Race small] Your defence for round 1 was rejected"
     assert "- line 2, column x: 0 is not a packet size.\n- line 3" in mail.body
     assert "- and 4 more problems, which its page lists." in mail.body
     assert told(race.store, race.ben, notices.REJECTED)[0].body == mail.body
@@ -154,19 +153,16 @@ def test_an_excluded_team_is_told_why(race: SmallRace) -> None:
     assert told(race.store, race.cleo) == []
 
 
-def test_who_asks_to_join_is_told_to_staff_once_an_hour_and_hears_the_answer(store: Store) -> None:
-    rules = RULES.replace('how = "code"\ncode = "walnut"', 'how = "approval"').replace('"small"', '"asked"')
-    start = make_small_race(store, dt.datetime(2027, 4, 13, 12, 0, tzinfo=dt.UTC))
-    races.create_race(store, start.dana, rules)
-    asking = [start.ada, start.ben, start.cleo]
-    for person in asking[:2]:
-        assert not races.join(store, person, "asked")
-    assert [notice.path for notice in told(store, start.dana, notices.STAFF)] == ["/staff/races/asked"]
-    start.at(dt.datetime(2027, 4, 13, 13, 0, tzinfo=dt.UTC))
-    races.join(store, start.cleo, "asked")
-    assert len(told(store, start.dana, notices.STAFF)) == 2
-    races.approve(store, start.dana, "asked", start.ada.user_id)
-    assert told(store, start.ada)[-1].subject == "You are in the race"
+def test_who_asks_to_join_is_told_to_staff_once_an_hour_and_hears_the_answer(race: SmallRace) -> None:
+    asked = races.create_race(race.store, race.dana, race_toml("asked", joining='how = "approval"'))
+    for person in (race.ada, race.ben):
+        assert not races.join(race.store, person, asked)
+    assert [notice.path for notice in told(race.store, race.dana, notices.STAFF)] == ["/staff/races/asked"]
+    race.at(IN_DEFENCE + HOUR)
+    races.join(race.store, race.cleo, asked)
+    assert len(told(race.store, race.dana, notices.STAFF)) == 2
+    races.approve(race.store, race.dana, asked, race.ada.user_id)
+    assert told(race.store, race.ada)[-1].subject == "You are in the race"
 
 
 def test_parked_jobs_are_told_to_staff_once_and_to_each_team(race: SmallRace) -> None:
@@ -199,10 +195,10 @@ def test_the_draw_is_told_when_the_bundles_are_ready_and_names_nobody(race: Smal
         [notice] = told(race.store, person, notices.DRAW)
         assert "attacks 1 defence in round 1" in notice.body
         assert (
-            "opens at 2027-04-18 08:00 CEST (06:00 UTC) and closes at 2027-04-24 18:00 CEST (16:00 UTC)" in notice.body
+            "opens at 2027-04-14 09:00 CEST (07:00 UTC) and closes at 2027-04-15 09:00 CEST (07:00 UTC)" in notice.body
         )
-        assert "Ada's" not in notice.body
-        assert "Cleo's" not in notice.body
+        assert "Onions" not in notice.body
+        assert "Garlic" not in notice.body
     assert told(race.store, race.dana, notices.DRAW) == []
 
 
@@ -214,20 +210,20 @@ def test_a_round_without_defences_is_told_so(race: SmallRace) -> None:
 
 
 def test_a_moved_deadline_is_told_with_both_times(race: SmallRace) -> None:
-    rounds.move_boundary(race.store, race.dana, SLUG, 1, "defence_closes_at", CLOSES_AT + HOUR, "a power cut")
+    rounds.move_boundary(race.store, race.dana, SLUG, 1, "defence_closes_at", CLOSES_AT + HOUR / 2, "a power cut")
     [notice] = told(race.store, race.cleo, notices.PHASE)
-    assert "the defence phase of round 1 closes at 2027-04-17 19:00 CEST (17:00 UTC)" in notice.body
-    assert "It was to be 2027-04-17 18:00 CEST (16:00 UTC)" in notice.body
+    assert "the defence phase of round 1 closes at 2027-04-14 08:30 CEST (06:30 UTC)" in notice.body
+    assert "It was to be 2027-04-14 08:00 CEST (06:00 UTC)" in notice.body
     assert "power cut" not in notice.body, "the reason was given to the audit log"
 
 
 def test_a_deadline_that_is_moved_twice_is_told_twice(race: SmallRace) -> None:
     """Also within one moment of a clock that stands still, as a demo's does."""
-    for hours in (1, 2):
+    for hours in (0.25, 0.5):
         rounds.move_boundary(
             race.store, race.dana, SLUG, 1, "defence_closes_at", CLOSES_AT + hours * HOUR, "a power cut"
         )
-    assert [" 19:00 " in one.subject for one in told(race.store, race.cleo, notices.PHASE)] == [True, False]
+    assert [" 08:15 " in one.subject for one in told(race.store, race.cleo, notices.PHASE)] == [True, False]
 
 
 HOSTILE = (

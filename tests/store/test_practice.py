@@ -5,20 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
-import time
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from faults.plant import GENEROUS, OPEN_AT, small_defence
+from faults.plant import small_defence, wait_for
 from fixtures.databases import make_config
 from srs.errors import AccessDenied, InputError, StateError
 from srs.server.bell import SilentBell
-from srs.server.bootstrap import Server, open_server
+from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.services import races, storage, submissions, teams
 from srs.server.services.jobs import claim_next
@@ -34,25 +32,18 @@ from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.teams import team_of
 from srs.server.worker.tend import tend_once
 from srs.server.worker.work import Shutdown, work_once
-from worlds.small_race import SLUG, SmallRace, make_small_race
+from worlds.small_race import IN_ATTACK, IN_DEFENCE, SLUG, SmallRace, race_toml
 
 DURING = {
     "before the first round": dt.datetime(2027, 4, 1, tzinfo=dt.UTC),
-    "in a defence phase": OPEN_AT,
+    "in a defence phase": IN_DEFENCE,
     "after the last round": dt.datetime(2027, 6, 1, tzinfo=dt.UTC),
 }
 
 
 @pytest.fixture
-def server(config: Config) -> Iterator[Server]:
-    opened = open_server(replace(config, lease_s=1.0))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def race(server: Server) -> SmallRace:
-    return make_small_race(server.store, OPEN_AT, GENEROUS)
+def server(config: Config, store: Store) -> Server:
+    return Server(config, store, SilentBell())
 
 
 @pytest.fixture
@@ -83,7 +74,7 @@ def job_of(session: Session, race: SmallRace, public_id: str) -> Job:
 
 def test_the_house_is_asked_once_for_each_race(server: Server, race: SmallRace) -> None:
     """However many sweepers ask at once, and for a race that was there before."""
-    races.create_race(server.store, race.dana, GENEROUS.replace('"small"', '"other"'))
+    races.create_race(server.store, race.dana, race_toml("other"))
     with ThreadPoolExecutor(8) as pool:
         asked = [
             job for jobs in pool.map(lambda _: ask_the_house(server.store, SilentBell()), range(16)) for job in jobs
@@ -97,7 +88,7 @@ def test_the_house_is_asked_once_for_each_race(server: Server, race: SmallRace) 
 def test_the_practice_match_is_made(server: Server, ready: SmallRace) -> None:
     made = practice(ready)
     assert {"train.parquet", "test.csv.zip", "example_defence.csv.zip", "example_attack.py"} <= set(made.files)
-    assert made.baseline["traces"] == 6
+    assert made.baseline["traces"] == 4
     with server.store.read() as session:
         [job] = session.query(Job)
         assert (job.state, job.team_id, job.attempt) == (ACCEPTED, None, 1)
@@ -119,20 +110,20 @@ def test_a_house_whose_worker_died_is_done_again(server: Server, race: SmallRace
 
 def test_impossible_rules_park_the_house_and_nothing_else(server: Server, race: SmallRace) -> None:
     """Staff read why; the race goes on."""
-    rules = GENEROUS.replace('"small"', '"odd"').replace(
-        "repetitions = [4, 8]", 'repetitions = [4, 8]\nsize_max_bytes = 1\nplausibility = "reject"'
-    )
-    races.create_race(server.store, race.dana, rules)
+    impossible = 'packets_min = 4\nsize_max_bytes = 1\nplausibility = "reject"'
+    races.create_race(server.store, race.dana, race_toml("odd").replace("packets_min = 4", impossible))
     impatient = replace(server, config=replace(server.config, crashes_max=1))
     tend_once(impatient)
     while work_once(impatient, "me", Shutdown()):
         pass
-    time.sleep(0.6)  # the pause after a crash
-    tend_once(impatient)
-    with server.store.read() as session:
-        states = {job.state: job.trouble for job in session.query(Job)}
-    assert "No defence of the house satisfies the rules of this race" in states["parked"]
-    assert states["accepted"] == ""
+
+    def states() -> dict[str, str]:
+        with server.store.read() as session:
+            return {job.state: job.trouble for job in session.query(Job)}
+
+    wait_for(lambda: tend_once(impatient) or PARKED in states(), 60, "it is parked after the pause that a crash brings")
+    assert "No defence of the house satisfies the rules of this race" in states()[PARKED]
+    assert states()[ACCEPTED] == ""
 
 
 @pytest.mark.parametrize("when", DURING)
@@ -175,8 +166,8 @@ def test_practice_has_no_quota_but_one_waits_at_a_time(server: Server, ready: Sm
         rules, team = ready.race(session).rules, team_of(session, ready.race(session).id, ready.ada.user_id)
         assert team is not None
         for kind in ("defence", "attack"):
-            left = submissions.uploads_left(session, rules, team.id, kind, OPEN_AT)
-            assert (left.used, left.faulty, left.left) == (0, 0, 1000)
+            left = submissions.uploads_left(session, rules, team.id, kind, IN_DEFENCE)
+            assert (left.used, left.faulty, left.left) == (0, 0, 5)
 
 
 def test_posts_at_a_barrier(server: Server, ready: SmallRace) -> None:
@@ -211,7 +202,7 @@ def test_who_may_practise(server: Server, race: SmallRace) -> None:
 
 def test_what_counts_goes_first(server: Server, ready: SmallRace) -> None:
     """A practice attack waits for every defence, even a later one, and takes no turn of its team; the house is last."""
-    races.create_race(server.store, ready.dana, GENEROUS.replace('"small"', '"other"'))
+    races.create_race(server.store, ready.dana, race_toml("other"))
     ask_the_house(server.store, server.bell)
     attempt(ready)
     for number, person in enumerate((ready.cleo, ready.cleo, ready.ada)):
@@ -243,7 +234,7 @@ def test_practice_counts_nowhere(server: Server, ready: SmallRace) -> None:
     attempt(ready)
     with server.store.read() as session:
         before = round_standings(session, ready.race(session), ready.round(session))
-    ready.at(dt.datetime(2027, 4, 19, tzinfo=dt.UTC))
+    ready.at(IN_ATTACK)
     advance(server.store, server.bell)
     with server.store.read() as session:
         assert ready.round(session).drawn_at is not None

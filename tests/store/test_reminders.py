@@ -12,21 +12,34 @@ from srs.server.bell import SilentBell
 from srs.server.services import notices, rounds, teams
 from srs.server.services.reminders import STALE, announce
 from srs.server.services.submissions import GRACE_S
+from srs.server.store.engine import Store
 from srs.server.store.jobs import ACCEPTED, PARKED, REJECTED, Job
 from srs.server.store.matches import matches_of_round
 from srs.server.store.notices import Announcement
 from srs.server.store.scores import AttackScore
 from srs.server.store.submissions import submission_by_public_id
-from worlds.small_race import SLUG, SmallRace
+from worlds.small_race import PAUSE, SLUG, STARTS_AT, SmallRace, populate, race_toml
 from worlds.told import judge, mailed, told
 
 HOUR = dt.timedelta(hours=1)
-OPENS_AT = dt.datetime(2027, 4, 13, 6, tzinfo=dt.UTC)
-CLOSES_AT = dt.datetime(2027, 4, 17, 16, tzinfo=dt.UTC)
-ATTACK_OPENS_AT = dt.datetime(2027, 4, 18, 6, tzinfo=dt.UTC)
-ATTACK_CLOSES_AT = dt.datetime(2027, 4, 24, 16, tzinfo=dt.UTC)
+PHASE = dt.timedelta(days=3)
+CLOSES_AT = STARTS_AT + PHASE
+ATTACK_OPENS_AT = CLOSES_AT + PAUSE
+ATTACK_CLOSES_AT = ATTACK_OPENS_AT + PHASE
 GUESSED = {"auc": 0.5, "accuracy": 0.5}
 DRAWABLE_AT = CLOSES_AT + dt.timedelta(seconds=GRACE_S + 1)
+
+
+@pytest.fixture
+def world_name() -> str:
+    """The race has rules of its own."""
+    return "empty"
+
+
+@pytest.fixture
+def race(store: Store) -> SmallRace:
+    """One round whose phases are long enough to be reminded a day before they end."""
+    return SmallRace(store, populate(store, race_toml(phase=PHASE, rounds=1)))
 
 
 def at(race: SmallRace, moment: dt.datetime) -> None:
@@ -75,11 +88,11 @@ def test_who_has_no_accepted_defence_is_reminded_a_day_and_an_hour_before(race: 
     assert len(subjects(race, "cleo")) == 1
     at(race, CLOSES_AT - HOUR)
     at(race, CLOSES_AT - dt.timedelta(seconds=1))
-    assert subjects(race, "cleo") == 2 * ["Round 1 waits for your defence, until 2027-04-17 18:00 CEST (16:00 UTC)"]
+    assert subjects(race, "cleo") == 2 * ["Round 1 waits for your defence, until 2027-04-16 08:00 CEST (06:00 UTC)"]
     assert subjects(race, "ada") == subjects(race, "ben") == subjects(race, "dana") == []
     [last] = told(race.store, race.cleo, notices.REMINDER)[-1:]
     assert (
-        "no accepted defence in round 1 yet. The defence phase closes at 2027-04-17 18:00 CEST (16:00 UTC)."
+        "no accepted defence in round 1 yet. The defence phase closes at 2027-04-16 08:00 CEST (06:00 UTC)."
         in last.body
     )
     assert last.path == f"/races/{SLUG}/defence"
@@ -94,7 +107,7 @@ def test_whose_matches_have_no_attack_is_reminded_by_the_real_end_of_the_phase(r
     at(race, ATTACK_CLOSES_AT - HOUR)
     assert subjects(race, "ada") == []
     [notice] = told(race.store, race.cleo, notices.REMINDER)
-    assert "Your team has a match without an accepted attack: Ada's team." in notice.body
+    assert "Your team has a match without an accepted attack: Onions." in notice.body
     assert notice.path == f"/races/{SLUG}/attack?round=1"
 
 
@@ -122,21 +135,21 @@ def test_a_reminder_of_a_deadline_that_has_passed_is_never_sent(race: SmallRace)
 def test_a_moved_deadline_arms_its_reminders_again(race: SmallRace) -> None:
     at(race, CLOSES_AT - HOUR)
     assert len(subjects(race, "ada")) == 1
-    until = CLOSES_AT + 5 * HOUR
+    until = CLOSES_AT + HOUR / 2
     rounds.move_boundary(race.store, race.dana, SLUG, 1, "defence_closes_at", until, "the network was down")
     announce(race.store)  # a day before the new deadline is over, too, and says the new time
     at(race, until - HOUR)
     assert subjects(race, "ada") == [
-        "Round 1 waits for your defence, until 2027-04-17 18:00 CEST (16:00 UTC)",
-        "Round 1 waits for your defence, until 2027-04-17 23:00 CEST (21:00 UTC)",
-        "Round 1 waits for your defence, until 2027-04-17 23:00 CEST (21:00 UTC)",
+        "Round 1 waits for your defence, until 2027-04-16 08:00 CEST (06:00 UTC)",
+        "Round 1 waits for your defence, until 2027-04-16 08:30 CEST (06:30 UTC)",
+        "Round 1 waits for your defence, until 2027-04-16 08:30 CEST (06:30 UTC)",
     ]
 
 
 def test_phases_open_and_rounds_end(race: SmallRace) -> None:
     """Everybody in the race is told, also who has no team; nobody else is."""
     teams.leave_team(race.store, race.ben, SLUG)
-    at(race, OPENS_AT)
+    at(race, STARTS_AT)
     published(race)
     at(race, ATTACK_OPENS_AT)
     attack(race, "ada")
@@ -145,7 +158,7 @@ def test_phases_open_and_rounds_end(race: SmallRace) -> None:
     assert subjects(race, "ben", notices.PHASE) == expected, "uploads that began in time may still arrive"
     at(race, ATTACK_CLOSES_AT + dt.timedelta(seconds=GRACE_S))
     assert subjects(race, "ben", notices.PHASE) == [*expected, "Round 1 is over: the standings are final"]
-    assert subjects(race, "nils", notices.PHASE) == []
+    assert subjects(race, "paul", notices.PHASE) == []
 
 
 def test_a_round_without_a_match_asks_nobody_for_an_attack(race: SmallRace) -> None:

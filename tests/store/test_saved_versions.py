@@ -21,8 +21,8 @@ from srs.server.store.migrations import head, migrate
 from srs.server.store.references import referenced_blobs
 from srs.server.store.tables import METADATA
 from srs.server.web.app import create_app
-from worlds.people import PASSWORD
 from worlds.saved import VERSIONS, saved_backup, saved_database, saved_standings, standings_now
+from worlds.small_race import PASSWORD
 
 pytestmark = pytest.mark.parametrize("version", VERSIONS)
 

@@ -25,9 +25,7 @@ from srs.server.store.dump import dump_table, snapshot, tables
 from srs.server.store.engine import Store, database_now
 from srs.server.store.matches import Match
 from srs.server.store.submissions import DEFENCE, Submission
-from worlds.small_race import SmallRace, make_small_race
-
-OPEN_AT = dt.datetime(2027, 4, 14, 12, tzinfo=dt.UTC)
+from worlds.small_race import SmallRace
 
 
 def everything(store: Store) -> dict[str, list[str]]:
@@ -36,8 +34,8 @@ def everything(store: Store) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def played(store: Store) -> SmallRace:
-    race = make_small_race(store, OPEN_AT)
+def race(race: SmallRace) -> SmallRace:
+    """Both teams have sent a file."""
     race.send(race.ada, "defence", b"one file", "the-first-key")
     race.send(race.cleo, "defence", b"another file", "the-second-key")
     return race
@@ -53,9 +51,9 @@ def other(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres) ->
 
 
 @pytest.fixture
-def taken(played: SmallRace, config: Config, tmp_path: Path) -> Path:
+def taken(race: SmallRace, config: Config, tmp_path: Path) -> Path:
     path = tmp_path / "taken.tar"
-    storage.backup(played.store, config, path)
+    storage.backup(race.store, config, path)
     return path
 
 
@@ -73,17 +71,17 @@ def rewritten(path: Path, change: dict[str, bytes | None]) -> Path:
     return copy
 
 
-def test_every_row_and_every_blob_comes_back(played: SmallRace, config: Config, other: Config, tmp_path: Path) -> None:
+def test_every_row_and_every_blob_comes_back(race: SmallRace, config: Config, other: Config, tmp_path: Path) -> None:
     """R11's heart: from either database into either."""
     path = tmp_path / "backup.tar"
-    written = storage.backup(played.store, config, path)
+    written = storage.backup(race.store, config, path)
     assert path.stat().st_mode & 0o077 == 0
     restored = storage.restore(other, path)
     assert (restored.rows, restored.blobs) == (written.rows, written.blobs)
     assert written.blobs == 2
     again = Store(other)
     try:
-        assert everything(again) == everything(played.store)
+        assert everything(again) == everything(race.store)
         with again.read() as session:
             names = session.scalars(select(Submission.sha256).order_by(Submission.id)).all()
             contents = [again.blobs.path(name).read_bytes() for name in names]
@@ -93,27 +91,29 @@ def test_every_row_and_every_blob_comes_back(played: SmallRace, config: Config, 
         again.close()
 
 
-def test_a_backup_sees_one_moment(played: SmallRace, config: Config, tmp_path: Path) -> None:
+def test_a_backup_sees_one_moment(race: SmallRace, config: Config, tmp_path: Path) -> None:
     """Rows that are written while a backup is taken are in it wholly or not at all."""
-    stop = threading.Event()
+    wrote, stop = threading.Event(), threading.Event()
 
     def write() -> None:
         number = 0
         while not stop.is_set():
             number += 1
-            played.send(played.ada if number % 2 else played.cleo, "defence", b"x%d" % number, f"live-key-{number}")
-            with played.store.work() as session:  # makes room in the day's quota
+            race.send(race.ada if number % 2 else race.cleo, "defence", b"x%d" % number, f"live-key-{number}")
+            with race.store.work() as session:  # makes room in the day's quota
                 for job in session.scalars(select(jobs.Job).where(jobs.Job.state == jobs.QUEUED)):
                     job.state, job.finished_at = jobs.PARKED, database_now(session)
                     job.submission.received_at -= dt.timedelta(days=2)  # type: ignore[union-attr]
+            wrote.set()
 
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for number in range(5):
-            time.sleep(0.05)
+            wrote.clear()
+            assert wrote.wait(60)
             path = tmp_path / f"{number}.tar"
-            storage.backup(played.store, config, path)
+            storage.backup(race.store, config, path)
             with tarfile.open(path) as archive:
                 rows = {
                     name: [json.loads(line) for line in archive.extractfile(f"tables/{name}.jsonl")]  # type: ignore[union-attr]
@@ -127,11 +127,11 @@ def test_a_backup_sees_one_moment(played: SmallRace, config: Config, tmp_path: P
         writer.join()
 
 
-def test_nothing_is_restored_over_something(taken: Path, config: Config, played: SmallRace) -> None:
-    before = everything(played.store)
+def test_nothing_is_restored_over_something(taken: Path, config: Config, race: SmallRace) -> None:
+    before = everything(race.store)
     with pytest.raises(StateError, match="has data already"):
         storage.restore(config, taken)
-    assert everything(played.store) == before
+    assert everything(race.store) == before
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,10 @@ def test_a_damaged_backup_changes_nothing(
     fresh.close()
 
 
-def test_the_key_that_is_kept_in_the_data_folder_travels(played: SmallRace, config: Config, tmp_path: Path) -> None:
+def test_the_key_that_is_kept_in_the_data_folder_travels(race: SmallRace, config: Config, tmp_path: Path) -> None:
     """Passwords are hashed under it, so without it nobody could sign in after a restore."""
     (config.data / "secret_key").write_text(config.secret_key)
-    storage.backup(played.store, config, tmp_path / "with-key.tar")
+    storage.backup(race.store, config, tmp_path / "with-key.tar")
     data = tmp_path / "fresh"
     data.mkdir()
     (data / "secret_key").write_text("made at the first start of the new installation")
@@ -195,24 +195,24 @@ def test_the_key_that_is_kept_in_the_data_folder_travels(played: SmallRace, conf
     assert (data / "secret_key").read_text() == config.secret_key
 
 
-def test_a_backup_never_overwrites_and_leaves_no_part(played: SmallRace, config: Config, tmp_path: Path) -> None:
+def test_a_backup_never_overwrites_and_leaves_no_part(race: SmallRace, config: Config, tmp_path: Path) -> None:
     (tmp_path / "mine.tar").write_text("precious")
     with pytest.raises(InputError, match="exists already"):
-        storage.backup(played.store, config, tmp_path / "mine.tar")
+        storage.backup(race.store, config, tmp_path / "mine.tar")
     with pytest.raises(FileError, match="cannot be written"):
-        storage.backup(played.store, config, tmp_path / "nowhere" / "backup.tar")
-    with played.store.read() as session:
+        storage.backup(race.store, config, tmp_path / "nowhere" / "backup.tar")
+    with race.store.read() as session:
         sha256 = session.scalars(select(Submission.sha256)).first()
     assert sha256 is not None
-    played.store.blobs.path(sha256).unlink()
+    race.store.blobs.path(sha256).unlink()
     with pytest.raises(NotFound):
-        storage.backup(played.store, config, tmp_path / "torn.tar")
+        storage.backup(race.store, config, tmp_path / "torn.tar")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["mine.tar"]
 
 
-def test_the_sweep_takes_old_orphans_only(played: SmallRace) -> None:
+def test_the_sweep_takes_old_orphans_only(race: SmallRace) -> None:
     """R4: an orphan blob is gone after an hour, one that a row names stays for good."""
-    store = played.store
+    store = race.store
     orphan, young = store.blobs.put(b"an orphan"), store.blobs.put(b"a young orphan")
     with store.read() as session:
         named = list(session.scalars(select(Submission.sha256)))
@@ -226,8 +226,8 @@ def test_the_sweep_takes_old_orphans_only(played: SmallRace) -> None:
         store.blobs.path(orphan.sha256)
 
 
-def test_files_of_matches_and_scores_are_referred_to(played: SmallRace) -> None:
-    store = played.store
+def test_files_of_matches_and_scores_are_referred_to(race: SmallRace) -> None:
+    store = race.store
     with store.work() as session:
         first, second = session.scalars(select(Submission).where(Submission.kind == DEFENCE).order_by(Submission.id))
         session.add(

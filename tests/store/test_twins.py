@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pytest
-
 from srs.server.services import races, teams
 from srs.server.services.access import Person
 from srs.server.services.overview import is_looked_at, say_looked_at
@@ -15,17 +13,10 @@ from srs.server.store.races import race_by_slug
 from srs.server.store.scores import DefenceScore, defence_score_of
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.twins import NAMED_MAX, Twins, twins_of
-from worlds.people import People, add_person, populate, set_clock
-from worlds.played_round import IN_DEFENCE, accept_defence, send
+from worlds.played_round import accept_defence, send
+from worlds.small_race import SmallRace, add_person
 
 SAME = 5.0
-
-
-@pytest.fixture
-def people(store: Store) -> People:
-    people = populate(store)
-    set_clock(store, IN_DEFENCE)
-    return people
 
 
 def another_team(store: Store, number: int) -> Person:
@@ -49,11 +40,11 @@ def find(store: Store, public_ids: Iterable[str]) -> dict[str, Twins]:
         return {one: twins[of] for one, of in ids.items() if of in twins}
 
 
-def test_the_same_file_and_the_same_captures(store: Store, people: People) -> None:
+def test_the_same_file_and_the_same_captures(race: SmallRace) -> None:
     """Each sees the other, and which of them came first."""
-    third = another_team(store, 3)
-    a, b, c = (defend(store, who, what) for who, what in ((people.ada, b"x"), (people.cleo, b"y"), (third, b"x")))
-    twins = find(store, [a, b, c])
+    third = another_team(race.store, 3)
+    a, b, c = (defend(race.store, who, what) for who, what in ((race.ada, b"x"), (race.cleo, b"y"), (third, b"x")))
+    twins = find(race.store, [a, b, c])
     seen = {
         of: [(one.public_id, one.is_same_file, one.is_earlier) for one in found.named] for of, found in twins.items()
     }
@@ -64,37 +55,37 @@ def test_the_same_file_and_the_same_captures(store: Store, people: People) -> No
     }
     assert [found.more for found in twins.values()] == [0, 0, 0]
     assert (twins[b].named[0].team_number, twins[b].named[0].round_number) == (1, 1)
-    assert list(find(store, [b])) == [b], "only those that were asked for"
+    assert list(find(race.store, [b])) == [b], "only those that were asked for"
 
 
-def test_what_is_no_twin(store: Store, people: People) -> None:
+def test_what_is_no_twin(race: SmallRace) -> None:
     """Another file of the same team; one number apart, be it a metric that the utility does not show."""
-    mine = [defend(store, people.ada, content) for content in (b"x", b"y")]
-    theirs = [defend(store, people.cleo, b"z", SAME + 1e-9), defend(store, people.cleo, b"w")]
-    with store.work() as session:
+    mine = [defend(race.store, race.ada, content) for content in (b"x", b"y")]
+    theirs = [defend(race.store, race.cleo, b"z", SAME + 1e-9), defend(race.store, race.cleo, b"w")]
+    with race.store.work() as session:
         score = session.query(DefenceScore).order_by(DefenceScore.id.desc()).first()
         assert score is not None
         score.metrics = score.metrics | {"max_duration": score.metrics["max_duration"] + 1e-9}
-    assert find(store, mine + theirs) == {}
+    assert find(race.store, mine + theirs) == {}
 
 
-def test_of_another_team_the_first_file_counts(store: Store, people: People) -> None:
-    first, _again = (defend(store, people.ada, content) for content in (b"x", b"y"))
-    own = defend(store, people.cleo, b"y")
-    [twin] = find(store, [own])[own].named
+def test_of_another_team_the_first_file_counts(race: SmallRace) -> None:
+    first, _again = (defend(race.store, race.ada, content) for content in (b"x", b"y"))
+    own = defend(race.store, race.cleo, b"y")
+    [twin] = find(race.store, [own])[own].named
     assert twin.public_id == first
 
 
-def test_many_twins_are_counted(store: Store, people: People) -> None:
+def test_many_twins_are_counted(race: SmallRace) -> None:
     """A few are named; when one more comes, what staff have looked at is to be looked at again."""
-    own = defend(store, people.ada, b"x")
+    own = defend(race.store, race.ada, b"x")
     for number in range(3, 3 + NAMED_MAX + 1):
-        defend(store, another_team(store, number), b"%d" % number)
-    assert looked_at(store, own) == ("1 more team sent the same captures.", NAMED_MAX + 1, False)
-    say_looked_at(store, people.dana, "small", own)
-    assert looked_at(store, own) == ("1 more team sent the same captures.", NAMED_MAX + 1, True)
-    defend(store, people.cleo, b"one more")
-    assert looked_at(store, own) == ("2 more teams sent the same captures.", NAMED_MAX + 2, False)
+        defend(race.store, another_team(race.store, number), b"%d" % number)
+    assert looked_at(race.store, own) == ("1 more team sent the same captures.", NAMED_MAX + 1, False)
+    say_looked_at(race.store, race.dana, "small", own)
+    assert looked_at(race.store, own) == ("1 more team sent the same captures.", NAMED_MAX + 1, True)
+    defend(race.store, race.cleo, b"one more")
+    assert looked_at(race.store, own) == ("2 more teams sent the same captures.", NAMED_MAX + 2, False)
 
 
 def looked_at(store: Store, public_id: str) -> tuple[str, int, bool]:

@@ -33,8 +33,8 @@ from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import Submission
 from srs.server.store.teams import Membership, Team, team_by_number, teams_of_race
 from worlds.judged import judge_all
-from worlds.people import PHASE, People, add_person, populate, race_toml, set_clock
 from worlds.played_round import Played, set_state
+from worlds.small_race import PHASE, People, add_person, populate, race_toml, set_clock
 
 Row = TypeVar("Row", bound=Base)
 

@@ -1,57 +1,97 @@
-"""One season of the demo, played by real workers, shared by the tests of this folder."""
+"""The season of ``srs-server demo``, played once in a run by the command itself, for every test that looks at it."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from typing import Any
 
 import pytest
 
 from fixtures.databases import make_config
+from fixtures.live import wait_for
+from fixtures.servers import free_port
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.cli.season import Season
+from srs.server.store.accounts import user_by_email
 from srs.server.store.engine import Store
-from srs.server.store.migrations import migrate
-from srs.server.worker.tend import tend_until
-from srs.server.worker.work import Shutdown, work_until
+
+COMMAND = str(Path(sys.executable).with_name("srs-server"))
+SEASON_S = 600.0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo: its site's address, and the folder that it works in."""
+
+    address: str
+    folder: Path
+
+    @property
+    def said(self) -> str:
+        """What it has printed so far."""
+        return (self.folder / "output").read_text(encoding="utf-8")
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The paths of the one-time links, by whom they sign in."""
+        return dict(re.findall(r"(Ada|Nils|Dana), .*\n\s+\S+?(/sign-in/\S+)", self.said))
 
 
 @dataclass(frozen=True)
 class Played:
-    """A played season: its installation, its people by name, what it said, what came out."""
+    """The demo's season, played to its end: its installation, Ada's number, what it said, what came out."""
 
     server: Server
-    people: dict[str, int]
-    said: list[str]
-    result: dict[str, object]
+    ada: int
+    said: str
+    result: dict[str, Any]
+
+
+def environ(folder: Path) -> dict[str, str]:
+    """No setting of ours; temporary files in a folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SRS_")}
+    return kept | {"TMPDIR": str(folder)}
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """The season of ``srs-server demo``, played by two workers in threads."""
-    data: Path = tmp_path_factory.mktemp("season")
-    config = make_config(data, f"sqlite:///{data / 'srs.sqlite'}")
-    migrate(config)
-    server = Server(config, Store(config), SilentBell())
-    shutdown = Shutdown()
-    threads = [Thread(target=work_until, args=(server, f"worker-{index}", shutdown)) for index in range(2)]
-    threads.append(Thread(target=tend_until, args=(server, shutdown.asked)))
-    for thread in threads:
-        thread.start()
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo as a visitor starts it. At its end Ctrl-C ends all of it, and nothing is left."""
+    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+    with (folder / "output").open("wb") as file:
+        command = [COMMAND, "demo", "--port", str(port)]
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environ(folder))
+    demo = Demo(f"http://127.0.0.1:{port}", folder)
     try:
-        said: list[str] = []
-        season = Season(server.store, server.bell, said.append, dt.datetime.now(dt.UTC))
-        people = season.prepare()
-        season.play()
-        result = json.loads(json.dumps(season.result()))
+        wait_for(lambda: "Dana" in demo.said and "said")
+        yield demo
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert list(folder.glob("srs-demo-*")) == []
     finally:
-        shutdown.ask()
-        for thread in threads:
-            thread.join(60)
-    yield Played(server, people, said, result)
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def demo_season(demo: Demo) -> Iterator[Played]:
+    """Its season when the last round is open."""
+    wait_for(lambda: "Round 3 is open" in demo.said and "played", SEASON_S)
+    [data] = demo.folder.glob("srs-demo-*")
+    config = make_config(data, f"sqlite:///{data / 'srs.sqlite'}")
+    store = Store(config)
+    with store.read() as session:
+        ada = user_by_email(session, "ada@example.org")
+    assert ada is not None
+    server = Server(config, store, SilentBell())
+    season = Season(store, server.bell, print, dt.datetime.now(dt.UTC))
+    yield Played(server, ada.id, demo.said, season.result())
     server.close()

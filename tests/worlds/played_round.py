@@ -1,6 +1,6 @@
 """A played round, written into the store as the pipeline would leave it, for tests of what is shown.
 
-Times are those of the small race of ``people``: round 1 is drawn, its attack phase open for an hour.
+Times are those of the small race: round 1 is drawn, its attack phase open for an hour.
 """
 
 from __future__ import annotations
@@ -25,12 +25,8 @@ from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import Submission, submission_by_public_id
 from srs.server.store.teams import team_by_number
 from srs.traces.report import Report
-from worlds.people import PAUSE, PHASE, STARTS_AT, People, set_clock
 from worlds.pictures import small_curves, small_profile
-
-IN_DEFENCE = STARTS_AT + dt.timedelta(hours=1)
-IN_ATTACK = STARTS_AT + PHASE + PAUSE + dt.timedelta(hours=1)
-AFTER_ROUND = STARTS_AT + 2 * (PHASE + PAUSE) - dt.timedelta(minutes=10)
+from worlds.small_race import IN_ATTACK, IN_DEFENCE, People, set_clock
 
 METRICS = {
     f"{what}_{of}": value

@@ -31,7 +31,7 @@ from srs.server.store.races import race_by_slug
 from srs.server.store.rounds import rounds_of
 from srs.server.web.app import create_app
 from worlds.big_race import populate_big
-from worlds.people import PASSWORD, STARTS_AT, People, race_toml
+from worlds.small_race import PASSWORD, STARTS_AT, People, race_toml
 
 FOLDER = Path(__file__).parents[1] / "saved"
 VERSIONS = sorted(path.name for path in FOLDER.iterdir()) if FOLDER.exists() else []

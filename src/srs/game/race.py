@@ -27,7 +27,8 @@ from pydantic import (
 
 from srs.errors import RulesError
 from srs.game.race_checks import contradictions
-from srs.game.race_problems import concerns, explain, listed, shown, without
+from srs.game.race_problems import TOLD_MAX, concerns, explain, faulty_keys, listed, shown, without
+from srs.game.race_scan import bounded, line_of_long_number
 
 YEAR_MIN, YEAR_MAX = 2000, 2199
 TEXT_MAX_BYTES = 65_536
@@ -212,8 +213,8 @@ class RaceRules(_Table):
 def read_rules(toml_text: str | bytes) -> RaceRules:
     """The rules in the text of a ``race.toml``.
 
-    Raises ``RulesError`` (``rules.invalid``) whose sentence lists every problem, one a line, each with its key,
-    what was found and what is expected.
+    Raises ``RulesError`` (``rules.invalid``) whose sentence lists the problems, one a line, each with its key,
+    what was found and what is expected: all of them, or the first ``TOLD_MAX`` and how many more there are.
     """
     data = _parsed(toml_text)
     name = data.get("timezone")
@@ -226,10 +227,10 @@ def read_rules(toml_text: str | bytes) -> RaceRules:
         # What is left without the faulty keys can still contradict itself, and one answer shall say it all.
         sound = {"slug": "unnamed", "title": "unnamed", "rounds": []} | without(data, problems)
         rules = RaceRules.model_validate(sound, strict=True, context=zone)
-    faulty = {problem.key for problem in problems}
+    faulty = faulty_keys(problems)
     problems += [found for found in contradictions(rules) if not concerns(found, faulty)]
     if problems:
-        pairs = tuple((problem.key, problem.sentence) for problem in problems)
+        pairs = tuple((problem.key, problem.sentence) for problem in problems[:TOLD_MAX])
         raise RulesError("rules.invalid", listed(problems), problems=pairs)
     return rules
 
@@ -239,17 +240,20 @@ def _parsed(toml_text: str | bytes) -> dict[str, Any]:
     if len(raw) > TEXT_MAX_BYTES:
         raise RulesError("rules.invalid", f"The file has {len(raw)} bytes; a race.toml has at most {TEXT_MAX_BYTES}.")
     try:
-        return tomllib.loads(raw.decode("utf-8-sig"))
+        text = bounded(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise RulesError(
             "rules.invalid", f"Line {line} is not UTF-8 text; save the file with this encoding."
         ) from error
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RulesError("rules.invalid", f"This is not TOML: {error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
+        line = line_of_long_number(text)
         raise RulesError(
-            "rules.invalid", "This TOML holds a number too long or a nesting too deep to be read."
+            "rules.invalid", f"Line {line} has a number too long to be read; no number of a race has over 13 digits."
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zoneinfo
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def _classes(rules: RaceRules) -> Iterator[Problem]:
             f"found {len(names)} names, expected {count}, one for each class, or none.",
             ("classes.count",),
         )
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         yield Problem("classes.names", f"found {twice[0]} more than once, expected a name for each class.")
 

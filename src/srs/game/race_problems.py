@@ -6,11 +6,14 @@ import datetime as dt
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+TOLD_MAX = 100
+"""Problems that one answer tells; those after them are counted."""
 
 _QUOTED_MAX = 60
 _MISSING = object()
@@ -29,18 +32,22 @@ class Problem:
     path: tuple[int | str, ...] = ()
 
 
-def listed(problems: Iterable[Problem]) -> str:
-    """All problems, one a line."""
-    return "\n".join(f"{problem.key}: {problem.sentence}" for problem in problems)
+def listed(problems: Sequence[Problem]) -> str:
+    """The problems, one a line, and how many more there are than are told."""
+    lines = [f"{problem.key}: {problem.sentence}" for problem in problems[:TOLD_MAX]]
+    if len(problems) > TOLD_MAX:
+        lines.append(f"Mend these first; there are {len(problems) - TOLD_MAX} more.")
+    return "\n".join(lines)
 
 
-def concerns(problem: Problem, faulty: Iterable[str]) -> bool:
-    """Whether a key of ``problem``, the table that holds it or something in it is already known as faulty."""
-    return any(
-        key == fault or key.startswith(f"{fault}.") or fault.startswith(f"{key}[")
-        for key in (problem.key, *problem.others)
-        for fault in faulty
-    )
+def faulty_keys(problems: Iterable[Problem]) -> frozenset[str]:
+    """The keys of ``problems``, and the list that holds a faulty item."""
+    return frozenset(name for problem in problems for name in (problem.key, problem.key.partition("[")[0]))
+
+
+def concerns(problem: Problem, faulty: Set[str]) -> bool:
+    """Whether a key of ``problem``, or the table that holds it, is already known as faulty."""
+    return any(key in faulty or key.rpartition(".")[0] in faulty for key in (problem.key, *problem.others))
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -67,19 +74,26 @@ def shown(value: object) -> str:
 
 
 def explain(error: ValidationError, data: Mapping[str, Any], model: type[BaseModel]) -> list[Problem]:
-    """One problem for each key that ``model`` refuses in ``data``, in the order of the model."""
+    """One problem for each key that ``model`` refuses in ``data``, in the order of the model.
+
+    What an unknown key was meant to be is searched for the first ``TOLD_MAX`` problems only, for that takes long.
+    """
     problems: dict[tuple[str, str], Problem] = {}
+    explained: set[tuple[int | str, ...]] = set()
     for fault in error.errors(include_url=False, include_input=False):
         path = _key_path(fault["loc"])
-        found = _value_at(data, path)
-        if fault["type"] == "extra_forbidden":
-            sentence = f"unknown key.{_meant(model, path)}"
-        elif fault["type"] == "value_error":
+        if fault["type"] == "value_error":
             sentence = str(fault["ctx"]["error"])
-        elif found is _MISSING:
+        elif path in explained:
+            continue  # another item of the same value
+        elif fault["type"] == "extra_forbidden":
+            sentence = f"unknown key.{_meant(model, path) if len(problems) < TOLD_MAX else ''}"
+        elif (found := _value_at(data, path)) is _MISSING:
             sentence = f"missing, expected {_expected(model, path)}."
         else:
             sentence = f"found {shown(found)}, expected {_expected(model, path)}."
+        if fault["type"] != "value_error":
+            explained.add(path)
         key = dotted(path)
         problems.setdefault((key, sentence), Problem(key, sentence, path=path))
     return list(problems.values())

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +21,8 @@ from srs.lab.plots.chart import Chart, Classes, Column
 from srs.lab.plots.standings import ClassOfRound, Scores, Step, class_as_a_whole, way
 from srs.lab.plots.trace_set import trace_set_charts
 from srs.lab.plots.trade_off import Price, trade_off
-from srs.server.web import artist, figures
-from srs.server.web.artist import Artist, Undrawable
+from srs.server.web import figures
+from srs.server.web.artist import Undrawable
 from srs.server.web.looks import PALETTES, dressed, visible
 from worlds.pictures import small_profile, svg_tree
 
@@ -62,22 +59,22 @@ def texts(svg: str) -> list[str]:
     return [element.text or "" for element in svg_tree(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_text_is_text(text: str) -> None:
+def test_hostile_text_is_text() -> None:
     """S9: whatever a team is called, in a picture it is letters."""
-    svg = figures.render(scatter([text, "harmless"], title=text), "dark", "narrow")
-    assert visible(text) in texts(svg)
+    title = " and ".join(HOSTILE)
+    svg = figures.render(scatter([*HOSTILE, "harmless"], title=title), "dark", "narrow")
+    assert {visible(text) for text in [*HOSTILE, title]} <= set(texts(svg))
     root = svg_tree(svg)
     tags = {element.tag.rsplit("}", 1)[-1] for element in root.iter()}
     assert tags <= {"svg", "title", "desc", "rect", "g", "path", "line", "text", "clipPath", "defs"}
-    assert root[0].text == visible(text)
+    assert root[0].text == visible(title)
     assert not any(name.startswith("on") or name.endswith("href") for element in root.iter() for name in element.attrib)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.text(max_size=40))
-def test_any_text_makes_a_picture_that_can_be_read(text: str) -> None:
-    svg_tree(figures.render(scatter([text], title=text)))
+@settings(max_examples=5, deadline=None)
+@given(st.text(max_size=40), st.lists(st.text(max_size=40), max_size=20))
+def test_any_text_makes_a_picture_that_can_be_read(title: str, names: list[str]) -> None:
+    svg_tree(figures.render(scatter(names, title=title)))
 
 
 def test_what_nobody_sees_is_left_out() -> None:
@@ -126,8 +123,7 @@ def test_too_much_is_refused() -> None:
 def test_the_largest_race_can_be_drawn() -> None:
     """A thousand classes with long names, an attack that spreads its guesses; a thousand teams in a hundred rounds."""
     names = Classes("cell", [f"{number} {'🏁' * 90}" for number in range(1, 1001)])
-    truth = np.arange(2000) % 1000 + 1
-    found = attack_charts(curves(np.full((2000, 1000), 0.001), truth), names)
+    found = attack_charts(curves(np.full((1000, 1000), 0.001), np.arange(1000) + 1), names)
     of = small_profile(4)
     spread = Quartiles(*([float(number) for number in range(1, 1001)] for _ in range(3)))
     wide = replace(of, classes=list(range(1, 1001)), received=spread, sent=spread, duration_s=spread)
@@ -139,60 +135,12 @@ def test_the_largest_race_can_be_drawn() -> None:
     found.append(trade_off(teams, 0.001, 5.7))
     found.append(way([Step(f"Round {number}", 1000, scores[0], 1, 1, 1) for number in range(100)]))
     assert len(found) == 13
-    for chart in found:
+    large = {chart.name: chart for chart in found if len(json.dumps(chart.spec)) > 20_000}
+    del large["duration-by-class"]  # as "volume-by-class"
+    for chart in large.values():
         svg_tree(figures.render(chart))
     [pairs] = [chart for chart in found if chart.name == "confusion"]
     assert pairs.title.endswith(f"in groups of 20 cells: the {CELLS_MAX} most frequent pairs")
-
-
-SLOW_ARTIST = """
-import os, sys, types
-from srs.server.web import artist
-def draw(spec, **_):
-    if spec["title"] == "hangs":
-        sum(range(10**14))
-    if spec["title"] == "dies":
-        os._exit(3)
-    return "<svg>" + spec["title"] + "</svg>"
-sys.modules["vl_convert"] = types.SimpleNamespace(vegalite_to_svg=draw)
-artist.work(sys.stdin.buffer, sys.stdout.buffer, drawing_max_s=1)
-"""
-
-
-@pytest.fixture
-def slow() -> Iterator[Artist]:
-    """One whose library hangs or dies where the title says so."""
-    made = Artist((sys.executable, "-I", "-c", SLOW_ARTIST))
-    yield made
-    made.end()
-
-
-def test_a_drawing_that_hangs_or_dies_holds_up_no_other(slow: Artist) -> None:
-    began = time.monotonic()
-    for title in ("hangs", "dies"):
-        with pytest.raises(Undrawable):
-            slow.draw({"title": title})
-        assert slow.draw({"title": "next"}) == "<svg>next</svg>"
-    assert time.monotonic() - began < artist.DRAWING_MAX_S
-
-
-def test_who_waits_too_long_is_told(slow: Artist, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artist, "WAIT_MAX_S", 0.1)
-    slow.draw({"title": "begun"})
-    with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(slow.draw, {"title": "hangs"})
-        time.sleep(0.3)
-        with pytest.raises(TimeoutError):
-            slow.draw({"title": "next"})
-        assert isinstance(hanging.exception(), Undrawable)
-
-
-def test_an_artist_who_was_killed_meanwhile_is_replaced() -> None:
-    first = figures.render(scatter(["x"]))
-    assert artist.ARTIST._child is not None
-    artist.ARTIST._child.kill()
-    artist.ARTIST._child.wait()
-    assert figures.render(scatter(["x"])) == first
 
 
 def test_the_older_half_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Draws charts in a process of its own, so that a drawing that hangs or dies takes no page with it.
 
 As a program it answers each Vega-Lite specification (a line of JSON on its standard input) with a line of JSON:
-``[svg, null]``, or ``[null, sentence]`` for one that cannot be drawn. Its own alarm clock ends it when one drawing
-takes too long, whatever it is doing then; so whoever waits for the line gets it in time, or the end of the stream.
+``[svg, null]``, or ``[null, sentence]`` for one that cannot be drawn. Its own clocks end it when one drawing takes too
+much, whatever it is doing then; so whoever waits for the line gets it, or the end of the stream. Processor time is
+what counts: on a busy machine a drawing takes longer, but no more of that.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from threading import Lock
+from threading import Event, Lock
 from typing import IO, Any, Final
 
 from srs.server.web.looks import NUMBERS, VEGA_LITE
@@ -23,9 +24,10 @@ from srs.server.web.looks import NUMBERS, VEGA_LITE
 SPEC_MAX_BYTES: Final = 2_000_000
 """More than any chart that is made of what the rules of a race allow."""
 
-DRAWING_MAX_S: Final = 10
-WAIT_MAX_S: Final = 10.0
-"""How long a drawing may wait for those before it."""
+CPU_MAX_S: Final = 10.0
+"""Processor time for one drawing."""
+WALL_MAX_S: Final = 120.0
+"""For one that computes nothing, and never comes to an end."""
 
 COMMAND: Final = (sys.executable, "-I", "-m", "srs.server.web.artist")
 
@@ -33,7 +35,11 @@ _log = logging.getLogger("srs.web")
 
 
 class Undrawable(Exception):
-    """The drawing was too large, took too long, or ended whoever drew it."""
+    """The drawing was too large, took too much, or ended whoever drew it."""
+
+
+class Late(Exception):
+    """The drawing is not there yet, and nothing speaks against the next try."""
 
 
 class Artist:
@@ -43,37 +49,39 @@ class Artist:
         self._command = command
         self._lock = Lock()
         self._child: subprocess.Popen[bytes] | None = None
+        self._is_over = Event()
 
     def draw(self, spec: Mapping[str, Any]) -> str:
         """The SVG of a specification. Other threads wait meanwhile.
 
-        Raises ``Undrawable``, for one that is too large, too; ``TimeoutError`` where those before it take too long;
-        ``ValueError`` for what is no specification, or one that refers to data elsewhere.
+        Raises ``Undrawable``, for one that is too large, too; ``Late`` where ``end`` comes first; ``ValueError`` for
+        what is no specification, or one that refers to data elsewhere.
         """
         question = json.dumps(spec, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         if len(question) > SPEC_MAX_BYTES:
             raise Undrawable
-        if not self._lock.acquire(timeout=WAIT_MAX_S):
-            raise TimeoutError
-        try:
+        with self._lock:
             line = self._ask(question)
-        finally:
-            self._lock.release()
         svg, trouble = json.loads(line)
         if svg is None:
             raise ValueError(trouble)
         return str(svg)
 
     def end(self) -> None:
-        """End the child, if there is one."""
+        """End the child, whatever it is drawing, and begin none any more."""
+        self._is_over.set()
         if self._child is not None:
             self._child.kill()
-            self._child.communicate()
-            self._child = None
+        with self._lock:
+            self._bury()
 
     def _ask(self, question: bytes) -> bytes:
+        if self._is_over.is_set():
+            raise Late
         if self._child is None or self._child.poll() is not None:
             self._child = self._begin()
+        if self._is_over.is_set():  # again: an end that came meanwhile has not seen this child
+            raise Late
         try:
             _pipe(self._child.stdin).write(question)
             _pipe(self._child.stdin).flush()
@@ -81,12 +89,18 @@ class Artist:
         except BrokenPipeError:
             answer = b""
         if not answer.endswith(b"\n"):
-            self.end()
-            raise Undrawable
+            self._bury()
+            raise Late if self._is_over.is_set() else Undrawable
         return answer
 
+    def _bury(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
     def _begin(self) -> subprocess.Popen[bytes]:
-        self.end()
+        self._bury()
         # Nothing of this process's environment, which may hold secrets.
         environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
         return subprocess.Popen(  # noqa: S603  (our own command, never a shell)
@@ -104,14 +118,21 @@ ARTIST: Final = Artist()
 atexit.register(ARTIST.end)
 
 
-def work(questions: Iterable[bytes], answers: IO[bytes], drawing_max_s: int = DRAWING_MAX_S) -> None:
+def work(
+    questions: Iterable[bytes], answers: IO[bytes], cpu_max_s: float = CPU_MAX_S, wall_max_s: float = WALL_MAX_S
+) -> None:
     """Draw until there are no more questions."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the process even where Python has no say
+    for clock in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(clock, signal.SIG_DFL)  # it ends the process even where Python has no say
+    for wish in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wish, signal.SIG_IGN)  # sent to all of a site; whoever asks the questions says when this one ends
     for question in questions:
-        signal.alarm(drawing_max_s)
+        signal.setitimer(signal.ITIMER_PROF, cpu_max_s)
+        signal.setitimer(signal.ITIMER_REAL, wall_max_s)
         answers.write(json.dumps(_drawn(json.loads(question))).encode() + b"\n")
         answers.flush()
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _drawn(spec: dict[str, Any]) -> tuple[str | None, str | None]:

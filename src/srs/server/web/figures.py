@@ -1,8 +1,8 @@
 """Charts as SVG: drawn once for each theme and size, kept on disk, sent with an ETag.
 
-Drawing runs in a child of the process (``artist``). Where it fails, a sentence stands in the picture's place that leads
-to the table below it. What is kept lies below ``<data>/figures`` under the SHA-256 of all that decides how it looks; it
-can be deleted at any time.
+Drawing runs in a child of the process (``artist``), behind the requests (``easel``). A picture that is late says so in
+its place; where one cannot be drawn, a sentence stands there that leads to the table below it. What is kept lies below
+``<data>/figures`` under the SHA-256 of all that decides how it looks; it can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from flask import Flask, Response, request
 
 from srs.errors import InputError
 from srs.lab.plots.chart import Chart
-from srs.server.web.artist import ARTIST, Undrawable
+from srs.server.web.artist import ARTIST, Late, Undrawable
+from srs.server.web.easel import Easel
 from srs.server.web.looks import CONFIG, FONT, NUMBERS, PADDING, PALETTES, VEGA_LITE, WIDTHS, dressed, visible
 from srs.server.web.viewer import the_server
 
@@ -35,8 +37,25 @@ KEPT_MAX_FILES: Final = 4000
 KEPT_MAX_BYTES: Final = 200_000_000
 MAX_AGE_S: Final = 300
 _ROOT_TAG = re.compile(r"<svg\b[^>]*>")
-_NO_PICTURE: Final = ("This picture cannot be drawn at the moment.", "Its numbers are in the table below.")
 _log = logging.getLogger("srs.web")
+
+EASEL: Final = Easel()
+"""That of this process."""
+
+
+class Instead(NamedTuple):
+    """What is answered where there is no picture."""
+
+    status: int
+    retry_after_s: int
+    lines: tuple[str, ...]
+
+
+# Not 503: nothing is wrong with the page, and a browser's console would say so.
+LATE: Final = Instead(202, 3, ("This picture is being drawn.", "Load the page again in a moment."))
+FAILED: Final = Instead(
+    503, RETRY_AFTER_S, ("This picture cannot be drawn at the moment.", "Its numbers are in the table below.")
+)
 
 
 def set_up(app: Flask) -> None:
@@ -54,8 +73,10 @@ def answer(chart: Chart, *, changes: bool = False) -> Response:
     key = key_of(chart, theme, size)
     try:
         svg = _kept(chart, theme, size, key)
-    except (TimeoutError, Undrawable):
-        return _instead(chart, theme, size)
+    except Late:
+        return _instead(LATE, chart, theme, size)
+    except (Undrawable, ValueError):
+        return _instead(FAILED, chart, theme, size)
     response = Response(svg, mimetype="image/svg+xml")
     response.headers["Cache-Control"] = "private, no-cache" if changes else f"private, max-age={MAX_AGE_S}"
     response.set_etag(key)
@@ -83,20 +104,20 @@ def _told(chart: Chart) -> str:
     return f"<title>{escape(visible(chart.title))}</title><desc>{escape(visible(chart.alt))}</desc>"
 
 
-def _instead(chart: Chart, theme: str, size: str) -> Response:
+def _instead(instead: Instead, chart: Chart, theme: str, size: str) -> Response:
     """What stands in the place of a picture; browsers show it whatever the status is."""
     palette, width = PALETTES[theme], WIDTHS[size]
     lines = "".join(
         f'<text x="{width / 2}" y="{60 + 20 * place}" text-anchor="middle" font-family="{FONT}" font-size="14" '
         f'fill="{palette["@ink"]}">{line}</text>'
-        for place, line in enumerate(_NO_PICTURE)
+        for place, line in enumerate(instead.lines)
     )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{chart.height}">{_told(chart)}'
         f'<rect width="100%" height="100%" fill="{palette["@background"]}"/>{lines}</svg>'
     )
-    response = Response(svg, 503, mimetype="image/svg+xml")
-    response.headers |= {"Cache-Control": "no-store", "Retry-After": str(RETRY_AFTER_S)}
+    response = Response(svg, instead.status, mimetype="image/svg+xml")
+    response.headers |= {"Cache-Control": "no-store", "Retry-After": str(instead.retry_after_s)}
     return response
 
 
@@ -114,21 +135,25 @@ def _kept(chart: Chart, theme: str, size: str, key: str) -> str:
     Raises ``Undrawable`` at once for one that could not be drawn a moment ago: others are waiting to be drawn.
     """
     folder = the_server().config.data / "figures"
-    path, failure = folder / f"{key}.svg", folder / f"{key}.failed"
     with suppress(OSError):
-        return path.read_text(encoding="utf-8")
+        return (folder / f"{key}.svg").read_text(encoding="utf-8")
     with suppress(OSError):
-        if time.time() - failure.stat().st_mtime < RETRY_AFTER_S:
+        if time.time() - (folder / f"{key}.failed").stat().st_mtime < RETRY_AFTER_S:
             raise Undrawable
+    return EASEL.drawn(key, partial(_draw_and_keep, chart, theme, size, folder / key))
+
+
+def _draw_and_keep(chart: Chart, theme: str, size: str, path: Path) -> str:
+    """Draw a picture and put it beside ``path``, or there the mark of one that cannot be drawn."""
     try:
         svg = render(chart, theme, size)
-    except Undrawable:
-        _log.error("the picture %r cannot be drawn; not tried again for %d s", chart.name, RETRY_AFTER_S)
+    except (Undrawable, ValueError) as error:
+        _log.error("the picture %r cannot be drawn; not tried again for %d s: %r", chart.name, RETRY_AFTER_S, error)
         with suppress(OSError):
-            keep("", folder, failure)
+            keep("", path.parent, path.with_suffix(".failed"))
         raise
     with suppress(OSError):
-        keep(svg, folder, path)
+        keep(svg, path.parent, path.with_suffix(".svg"))
     return svg
 
 

@@ -1,0 +1,48 @@
+"""``srs-server demo`` as a visitor meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fixtures.live import Visitor, wait_for
+from fixtures.sizes import FULL
+from worlds.demo_season import COMMAND, Demo, environ
+
+GOLDEN = Path(__file__).with_name("season.json")
+
+
+@pytest.mark.xdist_group("demo")
+def test_a_visitor_signs_in_and_sees_the_season_fill_in(demo: Demo) -> None:
+    assert set(demo.links) == {"Ada", "Nils", "Dana"}
+    wait_for(lambda: answers(demo.address) and "yes")
+    for name, link in demo.links.items():
+        visitor = Visitor(demo.address)
+        visitor.submit(link, link)
+        assert name in visitor.page("/races/demo").get_text()
+        assert visitor.submit(link, link).status_code == 404, "it works once"
+        visitor.client.close()
+    ada = Visitor(demo.address)
+    wait_for(lambda: "Plain Strollers" in ada.page("/races/demo/rounds/1").get_text() and "shown")
+    ada.client.close()
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.skipif(not FULL, reason="the demo with its site plays the same season in the everyday suite")
+def test_headless(tmp_path: Path) -> None:
+    """The standings as JSON on standard output, equal to the golden ones to the last byte."""
+    ended = subprocess.run(
+        [COMMAND, "demo", "--headless"], capture_output=True, env=environ(tmp_path), timeout=600, check=False
+    )
+    assert ended.returncode == 0
+    assert ended.stdout.decode().strip() == json.dumps(json.loads(GOLDEN.read_text(encoding="utf-8")))
