@@ -37,7 +37,7 @@ services: # PostgreSQL, Redis and Chromium, for the tests (as root they are inst
 	@sh tests/services.sh
 
 # Three processes on two cores: some tests wait more than they work.
-SUITE := -n 3 --dist loadgroup
+SUITE := -n 3
 
 .PHONY: test
 test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, real workers
@@ -56,7 +56,7 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter, house rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q -p no:randomly tests/test_house_rules.py
+	@$(BIN)/python -m pytest -q -p no:randomly tests/lint
 
 .PHONY: bench
 bench: $(VENV)/.dev ## speed, as ratios measured in one run
@@ -65,6 +65,11 @@ bench: $(VENV)/.dev ## speed, as ratios measured in one run
 .PHONY: screenshots
 screenshots: $(VENV)/.dev services ## the pictures of README and docs, taken from a demo (ALL=folder takes every page)
 	@$(BIN)/python tests/screenshots.py $(if $(ALL),--all $(ALL))
+
+.PHONY: clean-pages
+clean-pages: $(VENV)/.dev services ## look at every page with axe-core, and note how those look in which it found nothing
+	@: > tests/browser/clean_pages.txt
+	@SRS_FULL=1 SRS_RECORD=1 $(BIN)/python -m pytest tests/browser/test_every_page.py
 
 .PHONY: faults
 faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled

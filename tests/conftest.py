@@ -7,8 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+settings.load_profile("patient")
 
 TESTS = Path(__file__).parent
 
@@ -36,6 +41,28 @@ SLOW_FIRST = ("golden", "faults", "browser", "functional", "properties", "securi
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {folder: place for place, folder in enumerate(SLOW_FIRST)}
     items.sort(key=lambda item: order.get(item.path.relative_to(TESTS).parts[0], len(order)))
+
+
+TOGETHER = (
+    "tests/golden/test_demo.py",
+    "tests/golden/test_season.py",
+    "tests/browser/test_every_page.py",
+    "tests/functional/test_uploads_over_http.py",
+)
+"""What has a fixture that is dear and shared: run by one process. Golden ones share the demo's season."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Test by test to whichever process is free, but for those that share what is dear."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class TestByTest(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return str(Path(module).parent) if module in TOGETHER else nodeid
+
+    return TestByTest(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

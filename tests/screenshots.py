@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page
 
 from fixtures.chromium import LAPTOP, PHONE, THEMES, PersonAtScreen, chromium
 from fixtures.live import wait_for
-from fixtures.servers import free_port
+from fixtures.servers import dies_with_us, free_port
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 PLAYED = "Round 3 is open"
@@ -79,7 +79,8 @@ def demo() -> Iterator[tuple[str, dict[str, str]]]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("SRS_")}
         command = [str(Path(sys.executable).with_name("srs-server")), "demo", "--port", str(port)]
         with output.open("wb") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=file, env=environ | {"TMPDIR": folder})
+            environ |= {"TMPDIR": folder}
+            process = subprocess.Popen(dies_with_us(command), stdout=file, stderr=file, env=environ)
         try:
             wait_for(lambda: process.poll() is not None or (PLAYED in output.read_text() and "played"), DEMO_S)
             said = output.read_text()

@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from fixtures.databases import SECRET
 from fixtures.servers import dies_with_us
+from fixtures.sizes import FULL
 from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.events import Event
@@ -25,6 +26,7 @@ from srs.server.store.scores import DefenceScore
 from worlds.small_race import SmallRace, populate, race_toml
 
 GENEROUS = race_toml(tables="[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000")
+PATIENCE_S = 300.0
 MARKED_WORKER = Path(__file__).with_name("marked_worker.py")
 
 
@@ -113,11 +115,14 @@ def workers_of(config: Config, folder: Path) -> Iterator[Workers]:
 
 
 def wait_for(condition: Callable[[], object], within_s: float, what: str) -> float:
-    """Wait until something holds; the seconds that it took."""
-    began = time.monotonic()
+    """Wait until something holds; the seconds that it took.
+
+    At full size it must hold ``within_s``, as is promised; every day, on a machine that has other work, in the end.
+    """
+    began, limit_s = time.monotonic(), within_s if FULL else max(within_s, PATIENCE_S)
     while not condition():
-        if time.monotonic() - began > within_s:
-            pytest.fail(f"{what}: not within {within_s} s")
+        if time.monotonic() - began > limit_s:
+            pytest.fail(f"{what}: not within {limit_s} s")
         time.sleep(0.02)
     return time.monotonic() - began
 

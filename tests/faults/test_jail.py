@@ -7,18 +7,20 @@ import os
 import platform
 import sys
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from faults.plant import wait_for
 from fixtures.sizes import FULL, record, size
 from srs.server.worker import jail
 from srs.server.worker.confine import filter_program
 from srs.server.worker.jail import Ending, Limits, Outcome, run
 
 CPU_S = size(1, 30)
-LIMITS = Limits(wall_s=size(20, 120))
+PATIENCE_S = 600.0
+LIMITS = Limits(wall_s=PATIENCE_S)
 
 
 def command(script: str, cpu_s: int = 30) -> tuple[str, ...]:
@@ -39,12 +41,10 @@ def test_an_honest_child_reads_its_task_and_leaves_its_files(tmp_path: Path) -> 
 
 
 def test_f8_more_than_its_memory(tmp_path: Path) -> None:
-    """F8: 1 GB of resident memory, and not much more before the end."""
-    began = time.monotonic()
+    """F8: 1 GB of resident memory."""
     outcome = child(tmp_path, "kept = []\nwhile True: kept.append(bytearray(b'x') * (32 << 20))")
     assert outcome.ending is Ending.TOO_COSTLY
     assert "MB of memory" in outcome.detail
-    assert time.monotonic() - began < 10
     record("F8", 1, note="memory bomb ended")
 
 
@@ -58,17 +58,15 @@ def test_f8_more_than_its_processor_time(tmp_path: Path) -> None:
     """F8: 30 s of processor time (1 s here every day), also for one that ignores the warning."""
     deaf = "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"
     for script in ("while True: pass", deaf + "while True: pass"):
-        limits = Limits(cpu_s=CPU_S, wall_s=size(20, 120))
+        limits = Limits(cpu_s=CPU_S, wall_s=PATIENCE_S)
         outcome = run(command(script, CPU_S), b"", tmp_path, threading.Event(), limits)
         assert outcome.ending is Ending.TOO_COSTLY, outcome
         assert "processor time" in outcome.detail
 
 
 def test_f8_a_child_that_sleeps_is_ended(tmp_path: Path) -> None:
-    began = time.monotonic()
-    outcome = child(tmp_path, "import time; time.sleep(600)", limits=Limits(wall_s=0.5))
+    outcome = child(tmp_path, "import time; time.sleep(86400)", limits=Limits(wall_s=0.1))
     assert outcome.ending is Ending.TOO_COSTLY
-    assert time.monotonic() - began < 5
 
 
 def test_f8_a_file_too_large(tmp_path: Path) -> None:
@@ -201,7 +199,7 @@ def test_of_endless_output_the_last_megabyte_is_kept(tmp_path: Path) -> None:
     outcome = child(
         tmp_path,
         f"import os\nfor _ in range({megabytes}): os.write(1, b'x' * (1 << 20))\nos.write(2, b'the end')",
-        limits=Limits(cpu_s=60, wall_s=120),
+        limits=Limits(cpu_s=60, wall_s=PATIENCE_S),
     )
     assert outcome.ending in (Ending.DONE, Ending.TOO_COSTLY if FULL else Ending.DONE)
     assert len(outcome.detail) <= jail.KEPT_OUTPUT_BYTES
@@ -209,19 +207,21 @@ def test_of_endless_output_the_last_megabyte_is_kept(tmp_path: Path) -> None:
         assert outcome.detail.endswith("the end")
 
 
-def test_a_child_that_closes_its_output_is_still_watched(tmp_path: Path) -> None:
-    outcome = child(tmp_path, "import os, time; os.close(1); os.close(2); time.sleep(600)", limits=Limits(wall_s=0.5))
-    assert outcome.ending is Ending.TOO_COSTLY
-
-
-def test_stop_ends_the_child_and_nothing_of_it_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["", "os.close(1); os.close(2)"], ids=["open", "output closed"])
+def test_stop_ends_the_child_and_nothing_of_it_stays(tmp_path: Path, first: str) -> None:
+    script = f"""
+import os, time
+{first}
+open("own", "w").write(str(os.getpid()))
+os.rename("own", "pid")
+time.sleep(86400)
+"""
     stop = threading.Event()
-    timer = threading.Timer(0.5, stop.set)
-    timer.start()
-    script = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
-    outcome = run(command(script), b"", tmp_path, stop, LIMITS)
-    timer.join()
-    assert outcome == Outcome(Ending.STOPPED)
+    with ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(run, command(script), b"", tmp_path, stop, LIMITS)
+        wait_for((tmp_path / "pid").exists, PATIENCE_S, "the child is there")
+        stop.set()
+        assert outcome.result() == Outcome(Ending.STOPPED)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

@@ -12,6 +12,7 @@ from srs.server.bootstrap import Server
 from srs.server.services import sign_in
 from srs.server.store.accounts import User
 from srs.server.store.outbox import OutboxMail
+from srs.server.web.app import create_app
 from worlds.small_race import PASSWORD, People, add_person
 
 NEW = {"name": "Eve  Adams", "email": "Eve@example.org", "password": PASSWORD, "password_confirm": PASSWORD}
@@ -65,8 +66,9 @@ def test_from_registration_to_log_out(app: Flask, server: Server) -> None:
     assert not is_signed_in(eve)
 
 
-def test_passwords_are_kept_as_argon2(app: Flask, server: Server) -> None:
-    browser = Browser(app)
+def test_passwords_are_kept_as_argon2(server: Server) -> None:
+    """With the settings of a site, not those of the other tests."""
+    browser = Browser(create_app(server))
     browser.submit(browser.page("/register"), "/register", **NEW)
     with server.store.read() as session:
         [user] = session.query(User)

@@ -10,6 +10,7 @@ from fixtures.clients import Browser
 from fixtures.databases import Template, Templates, make_config
 from fixtures.every_page import every_page, people_who_look
 from fixtures.meter import Meter
+from fixtures.sizes import size
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.store.engine import Store
@@ -17,7 +18,7 @@ from srs.server.web.app import create_app
 from worlds.big_race import populate_big
 
 QUERIES_MAX = 30
-FEW, MANY = 10, 40
+FEW, MANY = size(8, 10), size(12, 40)
 
 
 def queries_of_pages(folder: Path, template: Template, count: int) -> dict[tuple[str, str], list[str]]:

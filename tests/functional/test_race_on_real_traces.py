@@ -1,6 +1,7 @@
-"""Five teams race on real captures, from registration to the final standings of two rounds, through HTTP alone.
+"""Five teams race, from registration to the final standings of two rounds, through HTTP alone.
 
-Each team takes its own repetitions of the real file; in round 2 one sends the whole of it. The only thing that
+Every day on a few cells that are made up, at full size on real captures. Each team takes its own repetitions of all that
+there are; in round 2 one sends the whole of it. The only thing that
 the test does beside the people's clicks is to set the race's clock.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,18 +17,21 @@ import pytest
 from bs4 import BeautifulSoup
 
 from fixtures.live import Postbox, Visitor, post_office, running_server, wait_for
+from fixtures.reference import REAL_TRACES, read_packets, reads_real_captures
+from fixtures.sizes import FULL, size
 from srs.game.race import read_rules
 from srs.lab import attacks
+from srs.lab.simulate import simulate
 from srs.server.config import Config
 from srs.server.services.sign_in import add_user, make_sign_in_link
 from srs.server.store import clock
 from srs.server.store.engine import Store
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "secretstroll_tor.csv.zip"
+CELLS = size(8, 100)
 WHOLE = "Elif"
 NAMES = ("Ada", "Ben", "Cleo", "Dario", WHOLE)
 
-RULES = """
+RULES = f"""
 slug = "real"
 title = "A race on real traces"
 timezone = "Europe/Zurich"
@@ -36,11 +39,13 @@ timezone = "Europe/Zurich"
 how = "code"
 code = "walnut"
 team_size_max = 1
+[classes]
+count = {CELLS}
 [traces]
 repetitions = [3, 39]
 [split]
-test_traces = 100
-test_pool = 100
+test_traces = {CELLS}
+test_pool = {CELLS}
 [matches]
 per_team = 2
 [[rounds]]
@@ -51,26 +56,22 @@ defence = [2027-04-27T08:00:00, 2027-05-01T18:00:00]
 attack = [2027-05-02T08:00:00, 2027-05-08T18:00:00]
 """
 
-needs_data = pytest.mark.skipif(not REAL.exists(), reason="the real captures are not beside this checkout")
-
 
 def set_clock(store: Store, moment: dt.datetime) -> None:
     with store.work() as session:
         clock.simulate(session, moment)
 
 
-def trace_sets(number: int) -> dict[str, bytes]:
-    """Each team's file in a round: repetitions that nobody else sends; in round 2 one team sends the whole file.
+def trace_sets(number: int, whole: pl.DataFrame) -> dict[str, bytes]:
+    """Each team's file in a round: repetitions that nobody else sends; in round 2 one team sends all there are.
 
     What round 1 published with labels can only be trained on in round 2, so round 2 takes other repetitions.
     """
-    with zipfile.ZipFile(REAL) as archive:
-        whole = pl.read_csv(archive.read(archive.namelist()[0]))
     rep = pl.col("rep")
     if number == 1:
         return {name: zipped(whole.filter(rep < 20, rep % 5 == fifth)) for fifth, name in enumerate(NAMES)}
     quarters = {name: zipped(whole.filter(rep >= 20, rep % 4 == quarter)) for quarter, name in enumerate(NAMES[:4])}
-    return {**quarters, WHOLE: REAL.read_bytes()}
+    return {**quarters, WHOLE: zipped(whole)}
 
 
 def zipped(table: pl.DataFrame) -> bytes:
@@ -97,7 +98,9 @@ def downloaded(person: Visitor, number: int) -> list[tuple[pl.DataFrame, pl.Data
 
 def guesses(person: Visitor, number: int) -> bytes:
     """A quick classifier's predictions for every match, rows and columns shuffled as nobody would."""
-    tables = [attacks.predict(train, test, "neighbours", 1, classes=100) for train, test in downloaded(person, number)]
+    tables = [
+        attacks.predict(train, test, "neighbours", 1, classes=CELLS) for train, test in downloaded(person, number)
+    ]
     assert len(tables) == 2
     table = pl.concat(tables).sample(fraction=1.0, shuffle=True, seed=number)
     columns = list(np.random.default_rng(number).permutation(table.columns))
@@ -128,14 +131,24 @@ def play_round(store: Store, people: dict[str, Visitor], sets: dict[str, bytes],
     set_clock(store, times.attack[1] + 2 * hour)  # the phase opened an hour late and keeps its full length
 
 
-@needs_data
+@pytest.mark.skipif(FULL, reason="at full size real captures take its place")
 def test_five_teams_from_registration_to_final_standings(sqlite_config: Config) -> None:
-    store = Store(sqlite_config)
+    race(sqlite_config, simulate(CELLS, 36, seed=5))
+
+
+@reads_real_captures
+def test_five_teams_with_real_captures_from_registration_to_final_standings(sqlite_config: Config) -> None:
+    race(sqlite_config, read_packets(REAL_TRACES))
+
+
+def race(config: Config, traces: pl.DataFrame) -> None:
+    """Both rounds, by everybody's clicks."""
+    store = Store(config)
     set_clock(store, read_rules(RULES).rounds[0].defence[0])
     dana = make_sign_in_link(store, add_user(store, "dana@example.org", "Dana", staff=True))
     with (
         post_office() as (smtp_url, postbox),
-        running_server(sqlite_config.data, sqlite_config.database_url, smtp_url) as base_url,
+        running_server(config.data, config.database_url, smtp_url) as base_url,
     ):
         staff = Visitor(base_url)
         staff.submit(f"/sign-in/{dana}", f"/sign-in/{dana}")
@@ -144,7 +157,7 @@ def test_five_teams_from_registration_to_final_standings(sqlite_config: Config) 
         assert created.url.path == "/staff/races/real", created.text
         people = form_teams(base_url, postbox)
         for number in (1, 2):
-            play_round(store, people, trace_sets(number), number)
+            play_round(store, people, trace_sets(number, traces), number)
             rows = people["Ada"].standings("real", number)
             assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
             assert f"Round {number}, final" in people["Ada"].page(f"/races/real/rounds/{number}").get_text()

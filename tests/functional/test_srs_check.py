@@ -1,4 +1,4 @@
-"""``srs check`` as participants run it: the installed command in a process of its own."""
+"""``srs check`` as participants run it; where a process of its own makes no difference, without one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from fixtures.by_hand import utility_by_hand
+from fixtures.commands import SRS, Done, srs, srs_here
+from fixtures.reference import REAL_TRACES, REFERENCE, reads_real_captures
 from srs.lab.simulate import simulate
 
-SRS = str(Path(sys.executable).with_name("srs"))
-SHARED = Path(__file__).parents[3] / "shared"
 CLASSES = 4
 RACE = f"""
 slug = "four-cells"
@@ -37,12 +38,7 @@ attack = [2027-04-18T08:00:00, 2027-04-24T18:00:00]
 """
 
 
-def srs(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [SRS, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=cwd)
-
-
-def as_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def as_json(done: Done) -> dict[str, Any]:
     verdict: dict[str, Any] = json.loads(done.stdout)
     assert verdict["accepted"] == (done.returncode == 0), done.stderr
     return verdict
@@ -73,11 +69,14 @@ def test_a_defence_is_accepted(folder: Path) -> None:
     assert done.stderr == "", "no progress bar where there is no terminal"
     assert done.stdout.startswith("defence.csv: accepted.\n20 traces, ")
     assert "Utility (srs2022): 5." in done.stdout
-    verdict = as_json(srs("check", "defence", "defence.csv", "--race", "race.toml", "--json", cwd=folder))
+    verdict = as_json(srs_here("check", "defence", "defence.csv", "--race", "race.toml", "--json", cwd=folder))
     assert verdict["problems"] == []
     assert verdict["traces"] == 20
     assert verdict["packets"] == pl.read_csv(folder / "defence.csv").height
+    metrics, utility = utility_by_hand((folder / "defence.csv").read_bytes())
     assert len(verdict["metrics"]) == 12
+    assert verdict["metrics"] == pytest.approx(metrics, rel=1e-12)
+    assert verdict["utility"] == pytest.approx(utility, rel=1e-12)
     assert f"Utility (srs2022): {verdict['utility']:.4f} of 10." in done.stdout
 
 
@@ -86,13 +85,13 @@ def test_a_faulty_defence_is_rejected_with_every_problem(folder: Path) -> None:
     lines[7] = "1,0,0,0.5"
     lines[9] = "1,0,576"
     (folder / "faulty.csv").write_text("\n".join(lines))
-    verdict = as_json(srs("check", "defence", "faulty.csv", "--race", "race.toml", "--json", cwd=folder))
+    verdict = as_json(srs_here("check", "defence", "faulty.csv", "--race", "race.toml", "--json", cwd=folder))
     assert not verdict["accepted"]
     found = {(each["code"], each["line"], each["column"]) for each in verdict["problems"]}
     assert found == {("trace.size-zero", 8, "direction_size"), ("table.field-count", 10, None)}
     assert all(each["message"] for each in verdict["problems"])
     assert verdict["utility"] is verdict["metrics"] is verdict["traces"] is verdict["packets"] is None
-    done = srs("check", "defence", "faulty.csv", "--race", "race.toml", cwd=folder)
+    done = srs_here("check", "defence", "faulty.csv", "--race", "race.toml", cwd=folder)
     assert done.returncode == 1
     assert done.stdout.startswith("faulty.csv: rejected.\n")
     assert "A packet's size is 0 (1 line; trace.size-zero)\n  Line 8, column direction_size: " in done.stdout
@@ -100,26 +99,26 @@ def test_a_faulty_defence_is_rejected_with_every_problem(folder: Path) -> None:
 
 
 def test_without_a_race_the_default_rules_hold(folder: Path) -> None:
-    verdict = as_json(srs("check", "defence", "defence.csv", "--json", cwd=folder))
+    verdict = as_json(srs_here("check", "defence", "defence.csv", "--json", cwd=folder))
     assert not verdict["accepted"]
     assert any("No traces for cells 5, " in each["message"] for each in verdict["problems"])
 
 
 def test_a_file_that_cannot_be_read_is_rejected(folder: Path) -> None:
     (folder / "broken.zip").write_bytes(b"PK\x03\x04 and nothing more")
-    (problem,) = as_json(srs("check", "defence", "broken.zip", "--json", cwd=folder))["problems"]
+    (problem,) = as_json(srs_here("check", "defence", "broken.zip", "--json", cwd=folder))["problems"]
     assert problem["code"].startswith("file.")
-    attack = srs("check", "attack", "broken.zip", "--bundle", "bundles", "--json", cwd=folder)
+    attack = srs_here("check", "attack", "broken.zip", "--bundle", "bundles", "--json", cwd=folder)
     assert as_json(attack)["problems"][0]["code"].startswith("file.")
 
 
 def test_an_attack_is_accepted(folder: Path) -> None:
     arguments = ("check", "attack", "attack.csv", "--bundle", "bundles", "--race", "race.toml")
-    verdict = as_json(srs(*arguments, "--json", cwd=folder))
+    verdict = as_json(srs_here(*arguments, "--json", cwd=folder))
     assert verdict["accepted"]
     assert verdict["matches"] == {"2": CLASSES, "7": CLASSES}
     assert verdict["traces"] == 2 * CLASSES
-    done = srs(*arguments, cwd=folder)
+    done = srs_here(*arguments, cwd=folder)
     assert done.returncode == 0
     assert done.stdout == ("attack.csv: accepted.\nMatch against team 2: 4 traces.\nMatch against team 7: 4 traces.\n")
 
@@ -128,7 +127,7 @@ def test_an_incomplete_attack_is_rejected(folder: Path) -> None:
     table = pl.read_csv(folder / "attack.csv")
     table.head(-1).write_csv(folder / "attack.csv")
     arguments = ("check", "attack", "attack.csv", "--bundle", "bundles", "--race", "race.toml", "--json")
-    (problem,) = as_json(srs(*arguments, cwd=folder))["problems"]
+    (problem,) = as_json(srs_here(*arguments, cwd=folder))["problems"]
     assert (problem["code"], problem["message"]) == (
         "attack.capture-missing",
         "Team 7: 1 capture_id missing (104).",
@@ -149,19 +148,26 @@ def test_an_incomplete_attack_is_rejected(folder: Path) -> None:
 )
 def test_a_wrong_call_is_told_so(folder: Path, arguments: list[str], said: str) -> None:
     (folder / "empty").mkdir()
-    done = srs(*arguments, cwd=folder)
+    done = srs_here(*arguments, cwd=folder)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
 
+def test_a_wrong_call_of_the_installed_command_is_told_so(folder: Path) -> None:
+    done = srs("check", "defence", "defence.csv", "--race", "attack.csv", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for --race: This is not TOML" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_nothing_in_a_file_moves_the_terminal(folder: Path) -> None:
     """S9, the client: escape sequences of a file's name and content are not printed."""
     name = "a\x1b[31mred\x07.csv"
     (folder / name).write_bytes(b"cell_id,rep,\x1b]0;title\x07,\xc2\x9b31m\n1,2,3,4\n")
-    for extra in ([], ["--json"]):
-        done = srs("check", "defence", name, *extra, cwd=folder)
+    for run, extra in ((srs, []), (srs_here, ["--json"])):
+        done = run("check", "defence", name, *extra, cwd=folder)
         assert done.returncode == 1
         assert (done.stdout + done.stderr).replace("\n", "").isprintable()
 
@@ -193,14 +199,12 @@ def test_help_answers_at_once(folder: Path) -> None:
     assert time.perf_counter() - began < 5
 
 
-@pytest.mark.skipif(
-    not (SHARED / "data").exists(), reason="the real captures (../shared/data) are not beside this checkout"
-)
+@reads_real_captures
 def test_the_real_captures_are_accepted_with_the_reports_score() -> None:
-    verdict = as_json(srs("check", "defence", SHARED / "data" / "secretstroll_tor.csv.zip", "--json"))
+    verdict = as_json(srs("check", "defence", REAL_TRACES, "--json"))
     assert verdict["accepted"]
     assert verdict["utility"] == pytest.approx(5.7299, abs=1e-4)
-    expected = json.loads((SHARED / "reference" / "utility_metrics.json").read_text())["secretstroll_tor"]
+    expected = json.loads((REFERENCE / "utility_metrics.json").read_text(encoding="utf-8"))["secretstroll_tor"]
     assert (verdict["traces"], verdict["packets"]) == (expected["traces"], expected["packets"])
     for name, value in verdict["metrics"].items():
         assert value == pytest.approx(expected[name], rel=1e-12), name

@@ -1,4 +1,4 @@
-"""``srs convert`` as participants run it, on made-up and on real captures; its result passes ``srs check``."""
+"""``srs convert`` on made-up and on real captures; its result passes ``srs check``."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ import json
 import os
 import pty
 import subprocess
-import sys
 import tarfile
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dpkt
 import numpy as np
 import polars as pl
 import pytest
 
+from fixtures.commands import SRS, srs, srs_here
+from fixtures.reference import REAL_PACKETS, REAL_PCAPS, reads_real_captures
 from worlds.captures import Frame, ethernet, ip, pcap, pcapng, tcp
 
-SRS = str(Path(sys.executable).with_name("srs"))
-DATA = Path(__file__).parents[3] / "shared" / "data"
-PCAPS, EXPECTED = DATA / "secretstroll_pcaps.tar.xz", DATA / "secretstroll_pcaps_expected.csv.zip"
+CELLS = (3, 17, 40, 100)
+NAMES = [f"trace_{day:02}_04_{hour:02}h_grid_{cell}.pcap" for cell in CELLS for day, hour in ((13, 9), (2, 23), (2, 8))]
 CLASSES, REPETITIONS = 2, 3
 RACE = f"""
 slug = "two-queries"
@@ -41,11 +43,6 @@ test_pool = 2
 defence = [2027-04-13T08:00:00, 2027-04-17T18:00:00]
 attack = [2027-04-18T08:00:00, 2027-04-24T18:00:00]
 """
-
-
-def srs(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [SRS, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=cwd)
 
 
 def visit(seed: int) -> list[Frame]:
@@ -86,13 +83,13 @@ def test_from_captures_to_an_accepted_defence(folder: Path) -> None:
         "Next: srs check defence defence.csv.zip --race race.toml",
     ]
     assert done.stderr == ""
-    checked = srs(*done.stdout.splitlines()[-1].split()[2:], "--json", cwd=folder)
+    checked = srs_here(*done.stdout.splitlines()[-1].split()[2:], "--json", cwd=folder)
     verdict = json.loads(checked.stdout)
     assert (verdict["accepted"], verdict["traces"], verdict["warnings"]) == (True, 6, []), checked.stdout
 
 
 def test_for_programs(folder: Path) -> None:
-    done = srs("convert", "day", "-o", "d.parquet", "--client", "10.0.0.2", "--keep-acks", "--json", cwd=folder)
+    done = srs_here("convert", "day", "-o", "d.parquet", "--client", "10.0.0.2", "--keep-acks", "--json", cwd=folder)
     values: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == 0
     assert (values["written"], values["traces"], values["packets"]) == ("d.parquet", 3, 90)
@@ -101,18 +98,18 @@ def test_for_programs(folder: Path) -> None:
 
 def test_a_manifest_instead_of_names(folder: Path) -> None:
     (folder / "m.csv").write_text("file,class,rep\nday/trace_0_grid_1.pcap,2,5\n")
-    done = srs("convert", ".", "--manifest", "m.csv", "-o", "d.csv", cwd=folder)
+    done = srs_here("convert", ".", "--manifest", "m.csv", "-o", "d.csv", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert set(pl.read_csv(folder / "d.csv").select("cell_id", "rep").rows()) == {(2, 5)}
 
 
 def test_a_file_that_is_there_is_not_overwritten_unasked(folder: Path) -> None:
     (folder / "d.csv").write_text("mine")
-    refused = srs("convert", "day", "-o", "d.csv", cwd=folder)
+    refused = srs_here("convert", "day", "-o", "d.csv", cwd=folder)
     assert refused.returncode == 2
     assert "d.csv exists; choose another name, or add --overwrite." in refused.stderr
     assert (folder / "d.csv").read_text() == "mine"
-    assert srs("convert", "day", "-o", "d.csv", "--overwrite", cwd=folder).returncode == 0
+    assert srs_here("convert", "day", "-o", "d.csv", "--overwrite", cwd=folder).returncode == 0
     assert (folder / "d.csv").read_text().startswith("cell_id,rep,direction_size,timestamp\n1,0,")
 
 
@@ -136,7 +133,7 @@ def test_a_wrong_call_is_told_in_a_sentence(folder: Path, arguments: list[str], 
     (folder / "private").mkdir()
     local = Frame(0, ethernet(ip("10.0.0.2", "10.0.0.3", tcp(5))))
     (folder / "private" / "trace_1_grid_1.pcap").write_bytes(pcap([local]))
-    done = srs("convert", *arguments, cwd=folder)
+    done = srs_here("convert", *arguments, cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
@@ -144,7 +141,7 @@ def test_a_wrong_call_is_told_in_a_sentence(folder: Path, arguments: list[str], 
 
 
 def test_nothing_to_convert_writes_nothing(folder: Path) -> None:
-    done = srs("convert", "day", "-o", "d.csv", "--pattern", "{class}.pcap", cwd=folder)
+    done = srs_here("convert", "day", "-o", "d.csv", "--pattern", "{class}.pcap", cwd=folder)
     assert done.returncode == 1
     assert done.stdout.startswith("No capture could be used; nothing was written.\nDropped 3 files:\n")
     assert not (folder / "d.csv").exists()
@@ -163,23 +160,80 @@ def test_a_terminal_sees_what_is_read(folder: Path) -> None:
     os.close(ours)
 
 
+@pytest.mark.parametrize("unpacked", [False, True], ids=["archive", "folder"])
+def test_captures_of_another_program_become_exactly_the_packets_in_them(tmp_path: Path, unpacked: bool) -> None:
+    """Written with dpkt; with acknowledgements, another protocol and time that runs back, as in real captures."""
+    source = tmp_path / "captures"
+    source.mkdir()
+    held = {name: write_with_dpkt(source / name, seed) for seed, name in enumerate(sorted(NAMES))}
+    if not unpacked:
+        with tarfile.open(tmp_path / "captures.tar.xz", "w:xz") as archive:
+            archive.add(source, "captures")
+        source = tmp_path / "captures.tar.xz"
+    done = srs_here("convert", source, "-o", "d.csv.zip", "--json", cwd=tmp_path)
+    values = json.loads(done.stdout)
+    packets = sum(len(visit) for visit in held.values())
+    assert (values["traces"], values["classes"], values["packets"]) == (len(NAMES), len(CELLS), packets)
+    assert (values["dropped"], values["cut"]) == ([], {})
+    assert values["left_out"] == {"acks": 2 * len(NAMES), "foreign": 0, "not_ip": len(NAMES), "timeless": 0}
+    assert values["clients"] == {"192.168.80.2": len(NAMES)}
+    traces = traces_of(tmp_path / "d.csv.zip")
+    for cell in CELLS:
+        for rep, name in enumerate(sorted(name for name in NAMES if name.endswith(f"_{cell}.pcap"))):
+            made, wanted = traces[(cell, rep)], held[name]
+            assert made["direction_size"].to_list() == [size for size, _ in wanted], name
+            assert microseconds(made) == [at_us - wanted[0][1] for _, at_us in wanted], name
+    assert len(traces) == len(NAMES)
+
+
+def write_with_dpkt(path: Path, seed: int) -> list[tuple[int, int]]:
+    """A capture; the signed size and the moment (microseconds since 1970) of each packet that counts, in its order."""
+    rng, ends = np.random.default_rng(seed), (bytes([192, 168, 80, 2]), bytes([185, 220, 101, 7]))
+    at_us = 1_648_000_000_000_000 + seed * 60_000_000 + np.cumsum(rng.integers(-2, 300_000, 40))
+    at_us[20], at_us[21] = at_us[21], at_us[20]
+    counted = []
+    with path.open("wb") as file:
+        writer = dpkt.pcap.Writer(file)
+        for number, moment_us in enumerate(at_us.tolist()):
+            sent = number % 5 == seed % 2
+            source, target = ends if sent else ends[::-1]
+            payload = b"" if number in (7, 8) else bytes(int(rng.integers(1, 1400)))
+            segment = dpkt.tcp.TCP(sport=9001, dport=443, flags=dpkt.tcp.TH_ACK, data=payload)
+            packet = dpkt.ip.IP(src=source, dst=target, p=dpkt.ip.IP_PROTO_TCP, data=segment)
+            packet.len = len(packet)
+            frame = dpkt.ethernet.Ethernet(type=dpkt.ethernet.ETH_TYPE_IP, data=packet)
+            if number == 30:
+                frame = dpkt.ethernet.Ethernet(type=dpkt.ethernet.ETH_TYPE_ARP, data=dpkt.arp.ARP())
+            elif payload:
+                counted.append((packet.len if sent else -packet.len, moment_us))
+            writer.writepkt(bytes(frame), Decimal(moment_us) / 1_000_000)
+    return counted
+
+
+def traces_of(path: Path) -> dict[tuple[object, ...], pl.DataFrame]:
+    """The packets of each trace that was written, by cell and repetition."""
+    with zipfile.ZipFile(path) as archive:
+        table = pl.read_csv(io.BytesIO(archive.read("defence.csv")))
+    return table.partition_by("cell_id", "rep", as_dict=True)
+
+
 @pytest.fixture(scope="module")
 def expected() -> dict[str, pl.DataFrame]:
     """What each real capture must become, by its name."""
-    with zipfile.ZipFile(EXPECTED) as archive:
+    with zipfile.ZipFile(REAL_PACKETS) as archive:
         table = pl.read_csv(io.BytesIO(archive.read(archive.namelist()[0])))
     return {str(name): rows for (name,), rows in table.partition_by("file", as_dict=True).items()}
 
 
-@pytest.mark.skipif(not PCAPS.exists(), reason="the real captures are not in ../shared")
+@reads_real_captures
 @pytest.mark.parametrize("unpacked", [False, True], ids=["archive", "folder"])
 def test_the_real_captures_become_exactly_the_expected_packets(
     tmp_path: Path, expected: dict[str, pl.DataFrame], unpacked: bool
 ) -> None:
     """All 200 captures, 79 358 packets: sizes, signs and times to the microsecond, in the order of the files."""
-    source = PCAPS
+    source = REAL_PCAPS
     if unpacked:
-        with tarfile.open(PCAPS) as archive:
+        with tarfile.open(REAL_PCAPS) as archive:
             archive.extractall(tmp_path, filter="data")
         source = tmp_path / "secretstroll_pcaps"
     done = srs("convert", source, "-o", tmp_path / "d.csv.zip", "--json")
@@ -188,9 +242,7 @@ def test_the_real_captures_become_exactly_the_expected_packets(
     assert (values["dropped"], values["cut"]) == ([], {})
     assert values["left_out"] == {"acks": 0, "foreign": 0, "not_ip": 0, "timeless": 0}
     assert sorted(values["clients"].values()) == [100, 100]
-    with zipfile.ZipFile(tmp_path / "d.csv.zip") as archive:
-        table = pl.read_csv(io.BytesIO(archive.read("defence.csv")))
-    traces = table.partition_by("cell_id", "rep", as_dict=True)
+    traces = traces_of(tmp_path / "d.csv.zip")
     names = [(int(rows["cell_id"][0]), name) for name, rows in expected.items()]
     for cell in range(1, 101):
         for rep, name in enumerate(sorted(name for of_cell, name in names if of_cell == cell)):

@@ -34,7 +34,6 @@ SECOND = dt.timedelta(seconds=1)
 MEGABYTE = 1_000_000
 SLOWEST_S = 26.0
 """A body of no length to speak of has 20 s; the rest is for the clocks of a busy machine."""
-pytestmark = pytest.mark.xdist_group("uploads over HTTP")
 
 
 @dataclass

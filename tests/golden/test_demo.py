@@ -16,7 +16,6 @@ from worlds.demo_season import COMMAND, Demo, environ
 GOLDEN = Path(__file__).with_name("season.json")
 
 
-@pytest.mark.xdist_group("demo")
 def test_a_visitor_signs_in_and_sees_the_season_fill_in(demo: Demo) -> None:
     assert set(demo.links) == {"Ada", "Nils", "Dana"}
     wait_for(lambda: answers(demo.address) and "yes")

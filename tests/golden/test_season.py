@@ -30,7 +30,6 @@ from srs.server.store.submissions import submissions_of_race
 from srs.server.web.app import create_app
 from worlds.demo_season import Played
 
-pytestmark = pytest.mark.xdist_group("demo")
 GOLDEN = Path(__file__).with_name("season.json")
 
 

@@ -1,4 +1,4 @@
-"""An honest forest on real captures, from a defence to its score: no label leaks, no row is misplaced.
+"""An honest forest from a defence to its score: no label leaks, no row is misplaced.
 
 The example script attacks the files that a match hands out, as a participant would, and is judged by the sealed key.
 """
@@ -14,31 +14,43 @@ import numpy as np
 import polars as pl
 import pytest
 
-from fixtures.sizes import FULL, record
-from srs.game.race import RaceRules
-from srs.judging.attack import AttackVerdict, judge_attack
+from fixtures.by_hand import AUC_TOLERANCE, scored_by_hand, truth_by_contents
+from fixtures.reference import REAL_TRACES, read_packets, reads_real_captures
+from fixtures.sizes import record
+from srs.game.race import Classes, RaceRules, Split, Traces
+from srs.judging.attack import AttackVerdict, MatchScores, judge_attack
 from srs.judging.bundle import prepare_bundle
 from srs.judging.defence import judge_defence
 from srs.judging.task import AttackTask, BundleTask, DefenceTask, MatchLabels
 from srs.lab import example_attack
+from srs.lab.simulate import simulate
 
-CAPTURES = Path(__file__).parents[3] / "shared" / "data" / "secretstroll_tor.csv.zip"
-RULES = RaceRules(slug="default", title="Default rules", rounds=())
+ALL_COUNT = Split(public_share=1)
+"""Every trace of a test set makes the score, so that it says something of each."""
+RULES = RaceRules(slug="default", title="Default rules", rounds=(), split=ALL_COUNT)
+SMALL = RaceRules(
+    slug="small",
+    title="Ten cells",
+    rounds=(),
+    classes=Classes(count=10),
+    traces=Traces(repetitions=(9, 20)),
+    split=Split(test_traces=40, test_pool=50, public_share=1),
+)
 TEAM = 4
 
 
-def play(folder: Path, seed: int) -> Path:
+def play(captures: Path, rules: RaceRules, folder: Path, seed: int) -> Path:
     """Split the captures under a secret of their own and lay out a match; the folder of what its attacker gets."""
     secret = seed.to_bytes(16, "little")
-    task = DefenceTask(path=CAPTURES, name=CAPTURES.name, rules=RULES, split_secret=secret, published=[])
+    task = DefenceTask(path=captures, name=captures.name, rules=rules, split_secret=secret, published=[])
     sealed = folder / "sealed"
     sealed.mkdir(parents=True)
     verdict = judge_defence(task, sealed)
     assert verdict.accepted
-    ids = random.Random(seed).sample(range(2**31), RULES.split.test_traces)
+    ids = random.Random(seed).sample(range(2**31), rules.split.test_traces)
     bundle = prepare_bundle(
         BundleTask(
-            rules=RULES,
+            rules=rules,
             pool=sealed / verdict.pool,
             race="default",
             round_number=1,
@@ -57,35 +69,45 @@ def play(folder: Path, seed: int) -> Path:
     return given
 
 
-def judge(attack: Path, key: Path) -> AttackVerdict:
+def judge(attack: Path, key: Path, rules: RaceRules) -> AttackVerdict:
     matches = [MatchLabels(team_id=TEAM, labels=key)]
-    return judge_attack(AttackTask(path=attack, name=attack.name, rules=RULES, matches=matches), key.parent)
+    return judge_attack(AttackTask(path=attack, name=attack.name, rules=rules, matches=matches), key.parent)
 
 
-@pytest.mark.skipif(
-    not FULL, reason="full size only: every day functional/test_honest_forest.py plays one split over HTTP"
-)
-@pytest.mark.skipif(not CAPTURES.exists(), reason="the real captures (../shared/data) are not beside this checkout")
+def attacked(captures: Path, rules: RaceRules, folder: Path, seed: int) -> MatchScores:
+    """What the example script reaches: what it is by another program, and the same with rows and columns shuffled."""
+    attack = folder / "predictions.csv"
+    given = play(captures, rules, folder, seed)
+    example_attack.main([str(given), "-o", str(attack)])
+    verdict = judge(attack, folder / "key", rules)
+    assert verdict.accepted, verdict.report.problems
+    scores = verdict.matches[TEAM]
+
+    predictions = pl.read_csv(attack)
+    truth = truth_by_contents(read_packets(captures), pl.read_parquet(given / "test.parquet"))
+    assert len(truth) == rules.split.test_traces
+    accuracy, auc = scored_by_hand(predictions, truth)
+    assert scores.final["accuracy"] == pytest.approx(accuracy, rel=1e-12)
+    assert scores.final["auc"] == pytest.approx(auc, abs=AUC_TOLERANCE)
+
+    columns = random.Random(seed).sample(predictions.columns, len(predictions.columns))
+    predictions.sample(fraction=1, shuffle=True, seed=seed).select(columns).write_csv(folder / "shuffled.csv")
+    again = judge(folder / "shuffled.csv", folder / "key", rules).matches[TEAM]
+    assert json.dumps([again.public, again.final]) == json.dumps([scores.public, scores.final])
+    return scores
+
+
+def test_an_honest_forest_on_made_up_captures_scores_what_scikit_learn_says(tmp_path: Path) -> None:
+    simulate(classes=10, repetitions=15, seed=2).write_csv(tmp_path / "defence.csv", float_precision=6)
+    scores = attacked(tmp_path / "defence.csv", SMALL, tmp_path / "match", seed=0)
+    assert scores.final["accuracy"] > 0.3, "three times as good as a blind guess, or this says little"
+
+
+@reads_real_captures
 def test_an_honest_forest_scores_what_it_should(tmp_path: Path) -> None:
     """Mean accuracy .50 to .65 and AUC .94 to .98 over five splits, whatever the file's order."""
-    reached = []
-    for seed in range(5):
-        folder = tmp_path / str(seed)
-        attack = folder / "predictions.csv"
-        example_attack.main([str(play(folder, seed)), "-o", str(attack)])
-        verdict = judge(attack, folder / "key")
-        assert verdict.accepted, verdict.report.problems
-        scores = verdict.matches[TEAM]
-        reached.append((scores.whole["accuracy"], scores.whole["auc"]))
-
-        table = pl.read_csv(attack)
-        columns = random.Random(seed).sample(table.columns, len(table.columns))
-        table.sample(fraction=1, shuffle=True, seed=seed).select(columns).write_csv(folder / "shuffled.csv")
-        again = judge(folder / "shuffled.csv", folder / "key").matches[TEAM]
-        assert json.dumps([again.public, again.final, again.whole]) == json.dumps(
-            [scores.public, scores.final, scores.whole]
-        )
-    accuracy, auc = np.mean(reached, axis=0)
+    scores = [attacked(REAL_TRACES, RULES, tmp_path / str(seed), seed) for seed in range(5)]
+    accuracy, auc = np.mean([(one.final["accuracy"], one.final["auc"]) for one in scores], axis=0)
+    record("honest", len(scores), note=f"splits of the real captures; mean accuracy {accuracy:.3f}, AUC {auc:.4f}")
     assert 0.50 <= accuracy <= 0.65
     assert 0.94 <= auc <= 0.98
-    record("honest", len(reached), note=f"splits of the real captures; mean accuracy {accuracy:.3f}, AUC {auc:.4f}")

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from fixtures.reference import REAL_TRACES, read_packets, reads_real_captures
 from fixtures.sizes import record, size
 from srs.game.race import Classes, RaceRules, Traces
 from srs.game.race import Split as SplitRules
 from srs.judging import steps
 from srs.judging.defence import Verdict, judge_defence
 from srs.judging.task import DefenceTask
+from srs.lab.simulate import simulate
 from srs.traces.bundles import write_test, write_train
 from srs.traces.defences import read_defence
 from srs.traces.report import Report
 from srs.traces.schema import SIZE, TIME
 from srs.traces.split import Split, choose_evenly, split, trace_hashes
 from srs.traces.trace_set import TraceSet
-from worlds.traffic import REAL, RULES, defence_rows, trace_rows
+from worlds.traffic import RULES, defence_rows, trace_rows
 
 SECRET = b"split-secret-of-thirty-two-bytes"
 Packets = tuple[tuple[int, int], ...]
@@ -194,28 +195,31 @@ def test_published_traces_are_trained_on() -> None:
             assert not stale & {hashes[trace] for trace in parts.pool}
 
 
-def verdict_of(path: Path, folder: Path) -> tuple[Verdict, dict[str, bytes]]:
+def verdict_of(path: Path, rules: RaceRules, folder: Path) -> tuple[Verdict, dict[str, bytes]]:
     folder.mkdir()
-    rules = RaceRules(slug="real", title="Real", rounds=())
-    task = DefenceTask(path=path, name="real.csv", rules=rules, split_secret=SECRET, published=[])
+    task = DefenceTask(path=path, name="file.csv", rules=rules, split_secret=SECRET, published=[])
     verdict = judge_defence(task, folder)
     return verdict, {file.name: file.read_bytes() for file in folder.iterdir() if file.name != steps.FILE_NAME}
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real captures (../shared/data) are not on this machine")
-def test_the_real_file_shuffled_is_judged_the_same(tmp_path: Path) -> None:
-    """Rows of different traces and columns shuffled: the verdict and every file are equal to the last bit."""
-    opened = pl.read_csv(unzipped(REAL))
-    shuffled = interleaved(opened, np.random.default_rng(5)).select(SIZE, TIME, "rep", "cell_id")
-    shuffled.write_csv(tmp_path / "shuffled.csv", float_precision=6)
-    verdict, files = verdict_of(REAL, tmp_path / "plain")
-    other, other_files = verdict_of(tmp_path / "shuffled.csv", tmp_path / "shuffled")
+def judged_the_same(path: Path, rules: RaceRules, folder: Path) -> None:
+    """The rows of different traces and the columns shuffled: the verdict and every file are equal to the last bit."""
+    shuffled = interleaved(read_packets(path), np.random.default_rng(5)).select(SIZE, TIME, "rep", "cell_id")
+    shuffled.write_csv(folder / "shuffled.csv", float_precision=6)
+    assert (folder / "shuffled.csv").read_bytes() != path.read_bytes()
+    verdict, files = verdict_of(path, rules, folder / "plain")
+    other, other_files = verdict_of(folder / "shuffled.csv", rules, folder / "shuffled")
     assert verdict.accepted
     assert (verdict.metrics, verdict.utility) == (other.metrics, other.utility)
     assert sorted(files) == ["pool.npz", "profile.json", "published.bin", "train.csv.zip", "train.parquet"]
     assert files == other_files
 
 
-def unzipped(path: Path) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(archive.namelist()[0])
+def test_a_file_shuffled_is_judged_the_same(tmp_path: Path) -> None:
+    simulate(classes=6, repetitions=10, seed=4).write_csv(tmp_path / "plain.csv", float_precision=6)
+    judged_the_same(tmp_path / "plain.csv", rules_for(6, 12), tmp_path)
+
+
+@reads_real_captures
+def test_the_real_file_shuffled_is_judged_the_same(tmp_path: Path) -> None:
+    judged_the_same(REAL_TRACES, RaceRules(slug="real", title="Real", rounds=()), tmp_path)

@@ -143,8 +143,9 @@ def test_forged_hosts(app: Flask, host: str) -> None:
     assert host not in response.get_data(as_text=True)
 
 
-def test_errors_tell_nothing_and_are_found_in_the_log(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_tell_nothing_and_are_found_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """S23: no trace, path, version or SQL in an answer; its request id is in the log, beside the trace."""
+    app = create_app(server)
     app.add_url_rule("/fails", view_func=lambda: 1 // 0)
     browser = Browser(app)
     with caplog.at_level(logging.INFO, logger="srs.web"):

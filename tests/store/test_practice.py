@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from faults.plant import small_defence, wait_for
-from fixtures.databases import make_config
+from fixtures.databases import FEWER, make_config
 from srs.errors import AccessDenied, InputError, StateError
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
@@ -34,6 +34,8 @@ from srs.server.worker.tend import tend_once
 from srs.server.worker.work import Shutdown, work_once
 from worlds.small_race import IN_ATTACK, IN_DEFENCE, SLUG, SmallRace, race_toml
 
+pytestmark = pytest.mark.parametrize("config", FEWER, indirect=True)
+
 DURING = {
     "before the first round": dt.datetime(2027, 4, 1, tzinfo=dt.UTC),
     "in a defence phase": IN_DEFENCE,
@@ -48,8 +50,7 @@ def server(config: Config, store: Store) -> Server:
 
 @pytest.fixture
 def ready(server: Server, race: SmallRace) -> SmallRace:
-    ask_the_house(server.store, server.bell)
-    assert work_once(server, "me", Shutdown())
+    """The race with its practice match, made when this world was built."""
     return race
 
 

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from faults.plant import all_jobs, audit_lines, small_defence, wait_for
+from fixtures.databases import FEWER
 from srs.judging.profile import read_profile
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server, open_server
@@ -29,6 +30,8 @@ from srs.server.worker import work
 from srs.server.worker.tend import clean_up, tend_once, tend_until
 from srs.server.worker.work import Shutdown, work_once, work_until
 from worlds.small_race import SmallRace
+
+pytestmark = pytest.mark.parametrize("config", FEWER, indirect=True)
 
 CONFINED = "from srs.server.worker.confine import confine; confine()\n"
 

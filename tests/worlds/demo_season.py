@@ -17,7 +17,7 @@ import pytest
 
 from fixtures.databases import make_config
 from fixtures.live import wait_for
-from fixtures.servers import free_port
+from fixtures.servers import dies_with_us, free_port
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.cli.season import Season
@@ -68,7 +68,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder, port = tmp_path_factory.mktemp("demo"), free_port()
     with (folder / "output").open("wb") as file:
         command = [COMMAND, "demo", "--port", str(port)]
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=environ(folder))
+        process = subprocess.Popen(dies_with_us(command), stdout=file, stderr=file, env=environ(folder))
     demo = Demo(f"http://127.0.0.1:{port}", folder)
     try:
         wait_for(lambda: "Dana" in demo.said and "said")

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import numpy as np
 
 from srs.game.race import Classes, RaceRules, Split, Traces
-
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-REAL = SHARED / "data" / "secretstroll_tor.csv.zip"
 
 RULES = RaceRules(
     slug="three-cells",

@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
     ValidationError,
@@ -31,6 +32,7 @@ from srs.game.race_problems import TOLD_MAX, concerns, explain, faulty_keys, lis
 from srs.game.race_scan import bounded, line_of_long_number
 
 YEAR_MIN, YEAR_MAX = 2000, 2199
+ROUNDS_MAX = 100
 TEXT_MAX_BYTES = 65_536
 """A ``race.toml`` is at most this long."""
 
@@ -76,6 +78,13 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _few_rounds(value: Any) -> Any:
+    """Too many rounds are one problem, told before any of them is looked at."""
+    if isinstance(value, list | tuple) and len(value) > ROUNDS_MAX:
+        raise ValueError(f"found {len(value)} rounds, expected at most {ROUNDS_MAX} tables [[rounds]].")
+    return _frozen(value)
+
+
 Instant = Annotated[dt.datetime, AfterValidator(_to_utc)]
 Interval = Annotated[tuple[Instant, Instant], BeforeValidator(_frozen)]
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+\z", max_length=253)]
@@ -94,7 +103,7 @@ class Joining(_Table):
         "code", description='"open", "code", "roster" or "approval"'
     )
     code: str = Field("", max_length=100, description="a text of at most 100 characters")
-    email_domains: Annotated[tuple[Domain, ...], Several] = Field(
+    email_domains: Annotated[tuple[Domain, ...], FailFast(), Several] = Field(
         (), description='a list of domains in small letters, such as ["epfl.ch"]'
     )
     team_size_max: int = Field(2, ge=1, le=100, description="a whole number from 1 to 100")
@@ -111,7 +120,7 @@ class Classes(_Table):
         description="1 to 40 of a-z, 0-9 and _, beginning with a letter",
     )
     count: int = Field(100, ge=2, le=1000, description="a whole number from 2 to 1000")
-    names: Annotated[tuple[Name, ...], Several] = Field(
+    names: Annotated[tuple[Name, ...], FailFast(), Several] = Field(
         (), description="a list of names of 1 to 100 characters, one for each class, or []"
     )
     singular: Name = Field("cell", max_length=40, description="a word of 1 to 40 characters")
@@ -130,7 +139,7 @@ class Traces(_Table):
     unpacked_max_mb: int = Field(512, ge=1, le=16_384, description="a whole number from 1 to 16384")
     copies: Literal["signal", "reject"] = Field("signal", description='"signal" or "reject"')
     plausibility: Literal["signal", "reject"] = Field("signal", description='"signal" or "reject"')
-    accepts: Annotated[tuple[Literal["traces", "code"], ...], Several] = Field(
+    accepts: Annotated[tuple[Literal["traces", "code"], ...], FailFast(), Several] = Field(
         ("traces",), min_length=1, max_length=2, description='["traces"]'
     )
 
@@ -205,8 +214,8 @@ class RaceRules(_Table):
     limits: Limits = Field(Limits(), description="a table, [limits]")
     scoring: Scoring = Field(Scoring(), description="a table, [scoring]")
     undefended: Undefended = Field(Undefended(), description="a table, [undefended]")
-    rounds: Annotated[tuple[RoundTimes, ...], Several] = Field(
-        max_length=100, description="one table [[rounds]] for each round"
+    rounds: Annotated[tuple[RoundTimes, ...], BeforeValidator(_few_rounds)] = Field(
+        description="one table [[rounds]] for each round"
     )
 
 

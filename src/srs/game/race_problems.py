@@ -79,21 +79,17 @@ def explain(error: ValidationError, data: Mapping[str, Any], model: type[BaseMod
     What an unknown key was meant to be is searched for the first ``TOLD_MAX`` problems only, for that takes long.
     """
     problems: dict[tuple[str, str], Problem] = {}
-    explained: set[tuple[int | str, ...]] = set()
     for fault in error.errors(include_url=False, include_input=False):
         path = _key_path(fault["loc"])
+        found = _value_at(data, path)
         if fault["type"] == "value_error":
             sentence = str(fault["ctx"]["error"])
-        elif path in explained:
-            continue  # another item of the same value
         elif fault["type"] == "extra_forbidden":
             sentence = f"unknown key.{_meant(model, path) if len(problems) < TOLD_MAX else ''}"
-        elif (found := _value_at(data, path)) is _MISSING:
+        elif found is _MISSING:
             sentence = f"missing, expected {_expected(model, path)}."
         else:
             sentence = f"found {shown(found)}, expected {_expected(model, path)}."
-        if fault["type"] != "value_error":
-            explained.add(path)
         key = dotted(path)
         problems.setdefault((key, sentence), Problem(key, sentence, path=path))
     return list(problems.values())

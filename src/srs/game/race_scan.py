@@ -11,15 +11,15 @@ from srs.errors import RulesError
 
 OPEN_MAX = 16
 """Brackets open at one time; a race needs three, as in ``rounds = [{defence = [``."""
-PARTS_MAX = 3
-"""Parts of a key that are read; a key of a race has two at most, as in ``classes.count``."""
+PARTS_MAX = 16
+"""Parts of an overlong key that are read; a key of a race has two at most, as in ``classes.count``."""
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?!"")(?:[^"\\\n]|\\[^\n])*"|'(?!'')[^'\n]*')"""
 _DOT = r"[ \t]*\.[ \t]*"
 _TOKEN = re.compile(
     rf"""
     \#[^\n]* | "{{3}}(?:[^"\\]|\\.|"(?!""))*"{{3,5}} | '{{3}}(?:[^']|'(?!''))*'{{3,5}}
-    | (?P<kept>(?:{_PART}{_DOT}){{{PARTS_MAX - 1}}}) {_PART} (?:{_DOT}{_PART})+
+    | (?P<kept>(?:{_PART}{_DOT}){{{PARTS_MAX - 1}}}) (?P<end>{_PART} (?:{_DOT}{_PART}){{4,}})
     | {_PART} (?:{_DOT}{_PART})*
     | (?P<opening>[\[{{]) | (?P<closing>[\]}}])
     | ["'].*  # closed nowhere: tomllib gets no further
@@ -30,8 +30,9 @@ _LONG_NUMBER = re.compile("-?[0-9][0-9_]{639}")  # Python reads shorter ones, wh
 
 
 def bounded(text: str) -> str:
-    """``text`` with a short end in place of that of each overlong key; either way such a key is unknown.
+    """``text`` with one part in place of the many that end an overlong key; either way such a key is unknown.
 
+    That part is one that no other key has, and as long as what it stands for: places stay what they were.
     Raises ``RulesError`` where brackets are nested too deep.
     """
     open_now = 0
@@ -39,7 +40,8 @@ def bounded(text: str) -> str:
     done = 0
     for token in _TOKEN.finditer(text):
         if token["kept"]:
-            pieces += text[done : token.start()], token["kept"], f'"{token.start()}"'
+            own = f'"{token.start()}"'.ljust(len(token["end"]))
+            pieces += text[done : token.start()], token["kept"], own
             done = token.end()
         elif token["closing"]:
             open_now -= 1

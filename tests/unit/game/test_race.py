@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from fixtures.reference import REFERENCE
 from srs.errors import RulesError
 from srs.game.race import TEXT_MAX_BYTES, RaceRules, RoundTimes, Undefended, dump_rules, load_rules, read_rules
 
 REPOSITORY = Path(__file__).parents[3]
-EXAMPLE = REPOSITORY.parent / "shared" / "design" / "race.toml"
 
 HEAD = 'slug = "race-1"\ntitle = "A race"\ntimezone = "Europe/Zurich"\n'
 OPEN = '[joining]\nhow = "open"\n'
@@ -53,9 +53,8 @@ def test_the_least_race_has_every_default() -> None:
     )
 
 
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="the annotated example lies beside the checkout, and is absent")
 def test_the_annotated_example_is_read_and_names_every_key() -> None:
-    text = EXAMPLE.read_text(encoding="utf-8")
+    text = (REFERENCE / "race.toml").read_text(encoding="utf-8")
     rules = read_rules(text)
     assert rules.joining.locks_at == dt.datetime(2027, 4, 12, 16, tzinfo=dt.UTC)
     assert len(rules.rounds) == 2

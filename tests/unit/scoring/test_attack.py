@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fixtures.reference import REFERENCE
 from srs.scoring import attack
 
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "attack_metrics.json"
+VECTORS = json.loads((REFERENCE / "attack_metrics.json").read_text(encoding="utf-8"))["cases"]
 
 
 def case(rows: list[list[float]], truth: list[int]) -> tuple[attack.Floats, attack.Ints]:
     return np.array(rows, dtype=float), np.array(truth, dtype=np.int64)
 
 
-def reference_cases() -> list[Any]:
-    if not REFERENCE.exists():
-        return [pytest.param(None, marks=pytest.mark.skip(reason="../shared/reference is not beside this checkout"))]
-    cases = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
-    return [pytest.param(vector, id=vector["name"]) for vector in cases]
-
-
-@pytest.mark.parametrize("vector", reference_cases())
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 def test_reference_vectors(vector: dict[str, Any]) -> None:
     metrics = attack.attack_metrics(*case(vector["predicted"], vector["truth"]))
     expected = vector["expected"]

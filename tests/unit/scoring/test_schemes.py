@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fixtures.reference import REFERENCE
 from srs.errors import RulesError
 from srs.scoring.schemes import SCHEMES, attack_score, scheme, srs2022_utility, total
-
-REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "srs2022_scores.json"
 
 
 def medians(volume_in: float, volume_out: float, duration_s: float) -> dict[str, float]:
@@ -24,9 +22,8 @@ def medians(volume_in: float, volume_out: float, duration_s: float) -> dict[str,
 
 
 def test_reference_scores() -> None:
-    if not REFERENCE.exists():
-        pytest.skip("the reference vectors (../shared/reference) are not beside this checkout")
-    cases: list[dict[str, Any]] = json.loads(REFERENCE.read_text(encoding="utf-8"))["cases"]
+    vectors = (REFERENCE / "srs2022_scores.json").read_text(encoding="utf-8")
+    cases: list[dict[str, Any]] = json.loads(vectors)["cases"]
     assert cases
     for case in cases:
         utility, implausible = srs2022_utility(medians(*case["medians"]))

@@ -1,50 +1,32 @@
-"""The twelve metrics against pandas' values for the real captures, and their edges."""
+"""The twelve metrics against exact arithmetic, and their edges; against pandas see ``test_real_captures.py``."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-import polars as pl
 import pytest
 
+from fixtures.by_hand import utility_by_hand
 from srs.scoring.schemes import srs2022_utility
 from srs.scoring.utility import utility_metrics
-
-SHARED = Path(__file__).parents[4] / "shared"
-REFERENCE = SHARED / "reference" / "utility_metrics.json"
-CAPTURES = SHARED / "data" / "secretstroll_tor.csv.zip"
+from worlds.traffic import as_csv, defence_rows
 
 
-@pytest.fixture(scope="module")
-def per_trace() -> pl.DataFrame:
-    if not CAPTURES.exists() or not REFERENCE.exists():
-        pytest.skip("the real captures and their reference (../shared) are not beside this checkout")
-    import zipfile
-
-    with zipfile.ZipFile(CAPTURES) as archive:
-        packets = pl.read_csv(archive.read(archive.namelist()[0]))
-    size, time = pl.col("direction_size"), pl.col("timestamp")
-    return packets.group_by("cell_id", "rep").agg(
-        size.filter(size < 0).abs().sum().alias("volume_in"),
-        size.filter(size > 0).sum().alias("volume_out"),
-        (time.max() - time.min()).alias("duration_s"),
+@pytest.mark.parametrize("repetitions", [3, 4])
+def test_the_metrics_are_those_of_exact_arithmetic(repetitions: int) -> None:
+    """An odd and an even number of traces."""
+    rows = defence_rows(classes=3, repetitions=repetitions, seed=7, packets=31)
+    traces = [rows[start : start + 31] for start in range(0, len(rows), 31)]
+    sizes = np.array([[row[2] for row in trace] for trace in traces])
+    metrics = utility_metrics(
+        np.where(sizes < 0, -sizes, 0).sum(axis=1),
+        np.where(sizes > 0, sizes, 0).sum(axis=1),
+        [trace[-1][3] - trace[0][3] for trace in traces],
     )
-
-
-@pytest.mark.parametrize(("name", "cells"), [("secretstroll_tor", 100), ("secretstroll_tor_cells_1_to_5", 5)])
-def test_real_captures_give_the_reference_metrics(per_trace: pl.DataFrame, name: str, cells: int) -> None:
-    expected: dict[str, Any] = json.loads(REFERENCE.read_text(encoding="utf-8"))[name]
-    rows = per_trace.filter(pl.col("cell_id") <= cells)
-    metrics = utility_metrics(*(rows[c].to_numpy() for c in ("volume_in", "volume_out", "duration_s")))
-    assert rows.height == expected["traces"]
+    expected, expected_utility = utility_by_hand(as_csv(rows))
+    assert metrics == pytest.approx(expected, rel=1e-12)
     assert len(metrics) == 12
-    for key, value in metrics.items():
-        assert value == pytest.approx(expected[key], rel=1e-12), key
     utility, implausible = srs2022_utility(metrics)
-    assert utility == pytest.approx(expected["utility_srs2022"], rel=1e-12)
+    assert utility == pytest.approx(expected_utility, rel=1e-12)
     assert not implausible
 
 

@@ -71,7 +71,7 @@ def test_hostile_text_is_text() -> None:
     assert not any(name.startswith("on") or name.endswith("href") for element in root.iter() for name in element.attrib)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.text(max_size=40), st.lists(st.text(max_size=40), max_size=20))
 def test_any_text_makes_a_picture_that_can_be_read(title: str, names: list[str]) -> None:
     svg_tree(figures.render(scatter(names, title=title)))

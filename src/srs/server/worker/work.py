@@ -33,6 +33,7 @@ from srs.server.services.evaluations import (
     reject_too_costly,
 )
 from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back, report_step
+from srs.server.store.engine import Store
 from srs.server.store.jobs import PRACTICE
 from srs.server.worker import jail, results
 from srs.server.worker.jail import Ending, Outcome
@@ -98,7 +99,7 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
         try:
             task = load_task(server.store, claim)
             outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end)
-            _finish(server, claim, task, outcome, folder)
+            _conclude(server, claim, task, outcome, folder)
         except Unavailable as error:  # storage or database: nobody's crash, another try will do
             _log.warning("job %d given back: %s", claim.job_id, error)
             give_back(server.store, claim, str(error), crashed=False)
@@ -109,10 +110,10 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
     return True
 
 
-def _finish(server: Server, claim: Claim, task: Task, outcome: Outcome, folder: Path) -> None:
+def _conclude(server: Server, claim: Claim, task: Task, outcome: Outcome, folder: Path) -> None:
     match outcome.ending:
         case Ending.DONE:
-            _publish(server, claim, results.read(task, folder), folder)
+            finish(server.store, claim, results.read(task, folder), folder)
         case Ending.STOPPED:
             give_back(server.store, claim, "", crashed=False)
         case Ending.TOO_COSTLY if not isinstance(task, BundleTask | HouseTask):
@@ -128,18 +129,19 @@ def _too_costly(outcome: Outcome) -> str:
     return f"Judging this file was ended ({used}): it needs far more than any honest file of this race does."
 
 
-def _publish(server: Server, claim: Claim, result: results.Result, folder: Path) -> None:
+def finish(store: Store, claim: Claim, result: results.Result, folder: Path) -> bool:
+    """Write down what came of a job, whose files are in ``folder``; ``False`` when the job is no longer ours."""
     match result:
         case Verdict():
-            finish_defence(server.store, claim, result, folder)
+            return finish_defence(store, claim, result, folder)
         case AttackVerdict() if claim.kind == PRACTICE:
-            finish_practice(server.store, claim, result)
+            return finish_practice(store, claim, result)
         case AttackVerdict():
-            finish_attack(server.store, claim, result)
+            return finish_attack(store, claim, result)
         case Bundle():
-            finish_bundle(server.store, claim, result, folder)
+            return finish_bundle(store, claim, result, folder)
         case House():
-            finish_house(server.store, claim, result, folder)
+            return finish_house(store, claim, result, folder)
         case _:
             assert_never(result)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from screenshots import FOLDER, PICTURES
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ONE_MAX_BYTES, ALL_MAX_BYTES = 150_000, 2_000_000
 MADE = {picture.file_name for picture in PICTURES}
 
