@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import io
 import json
@@ -12,7 +11,6 @@ import struct
 import subprocess
 import sys
 import time
-import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,12 +23,10 @@ from fixtures.sizes import record, size
 from srs.errors import FileError
 from srs.traces.archive import Opened, open_table
 from srs.traces.inflate import PIECES_MAX
-from worlds.traffic import defence_csv
+from worlds.zips import CSV, Part, deflated, descriptor, made_zip, ordinary_zip, zip64
 
 PACKED_MAX, UNPACKED_MAX = 64_000_000, 512_000_000
 SECONDS_MAX = 2.0
-CSV = defence_csv()
-NAME = b"defence.csv"
 
 
 def opened(data: bytes | Path, unpacked_max_bytes: int = UNPACKED_MAX) -> Opened:
@@ -49,84 +45,6 @@ def code_of(data: bytes | Path, unpacked_max_bytes: int = UNPACKED_MAX) -> str:
     assert len(str(refusal)) < 500
     assert all(character.isprintable() for character in str(refusal))
     return refusal.code
-
-
-def deflated(content: bytes) -> bytes:
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
-    return packer.compress(content) + packer.flush()
-
-
-@dataclasses.dataclass
-class Part:
-    """One file of a zip, each of its fields as the local header and as the directory tell it."""
-
-    content: bytes = CSV
-    name: bytes = NAME
-    local_name: bytes | None = None
-    method: int = 8
-    local_method: int | None = None
-    flags: int = 0
-    crc: int | None = None
-    unpacked: int | None = None
-    local_unpacked: int | None = None
-    packed: bytes | None = None
-    packed_bytes: int | None = None
-    attributes: int = (stat.S_IFREG | 0o644) << 16
-    descriptor: bytes = b""
-    offset: int | None = None
-    local_extra: bytes = b""
-    extra: bytes = b""
-
-    def bytes_and_entry(self, offset: int) -> tuple[bytes, bytes]:
-        packed = deflated(self.content) if self.packed is None else self.packed
-        crc = zlib.crc32(self.content) if self.crc is None else self.crc
-        length = len(packed) if self.packed_bytes is None else self.packed_bytes
-        unpacked = len(self.content) if self.unpacked is None else self.unpacked
-        name = self.name if self.local_name is None else self.local_name
-        method = self.method if self.local_method is None else self.local_method
-        there = unpacked if self.local_unpacked is None else self.local_unpacked
-        left_open = bool(self.flags & 8)
-        told = (0, 0, 0) if left_open else (crc, length, there)
-        local = struct.pack(
-            "<4s5H3I2H", b"PK\3\4", 20, self.flags, method, 0, 33, *told, len(name), len(self.local_extra)
-        )
-        entry = struct.pack(
-            "<4s6H3I5H2I", b"PK\1\2", 3 << 8 | 20, 20, self.flags, self.method, 0, 33, crc, length, unpacked,
-            len(self.name), len(self.extra), 0, 0, 0, self.attributes, offset if self.offset is None else self.offset,
-        )  # fmt: skip
-        return local + name + self.local_extra + packed + self.descriptor, entry + self.name + self.extra
-
-
-def made_zip(
-    *parts: Part, entries: int | None = None, before: bytes = b"", gap: bytes = b"", comment: bytes = b""
-) -> bytes:
-    body, directory = before, b""
-    for part in parts:
-        data, entry = part.bytes_and_entry(len(body))
-        body, directory = body + data, directory + entry
-    count = len(parts) if entries is None else entries
-    start = len(body) + len(gap)
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, len(directory), start, len(comment))
-    return body + gap + directory + end + comment
-
-
-def zip64(part: Part, *, entries: int = 1, shift: int = 0) -> bytes:
-    """A zip whose end is told by ZIP64 records; ``shift`` moves where they say that the directory begins."""
-    body, directory = part.bytes_and_entry(0)
-    begin = len(body) + len(directory)
-    wide = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, len(directory), len(body) + shift)
-    locator = struct.pack("<4sIQI", b"PK\6\7", 0, begin, 1)
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
-    return body + directory + wide + locator + end
-
-
-def ordinary_zip(*names: str) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        warnings.simplefilter("ignore", UserWarning)  # a name twice is what we want
-        for name in names:
-            archive.writestr(name, CSV)
-    return buffer.getvalue()
 
 
 def crowd(count: int) -> bytes:
@@ -159,11 +77,6 @@ def two_directories() -> bytes:
     return made_zip(Part(), comment=inner)
 
 
-def descriptor(content: bytes = CSV, layout: str = "<4s3I", lie: int = 0) -> bytes:
-    values = (zlib.crc32(content), len(deflated(content)), len(content) + lie)
-    return struct.pack(layout, b"PK\7\10", *values) if layout.startswith("<4s") else struct.pack(layout, *values)
-
-
 PACKED = deflated(CSV)
 HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "size too small": ("file.size-lie", lambda: made_zip(Part(unpacked=10))),
@@ -191,7 +104,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zip64 with 2^64 - 1 entries": ("file.members", lambda: zip64(Part(), entries=2**64 - 1)),
     "zip64 end contradicts the other": (
         "file.zip-structure",
-        lambda: (good := zip64(Part()))[:-12] + b"\2\0\2\0" + good[-8:],
+        lambda: (good := zip64(Part()))[:-14] + b"\2\0\2\0" + good[-10:],
     ),
     "zip64 locator points elsewhere": (
         "file.zip-structure",

@@ -221,10 +221,13 @@ def percentile_95(jobs: list[Job]) -> float:
     return statistics.quantiles(waits, n=20)[-1]
 
 
+CRASHES_MAX = size(2, 3)
+
+
 def test_a_file_that_kills_its_worker_is_parked_too(race: SmallRace, site: Config, tmp_path: Path) -> None:
     """R9: nobody is left to count the crash, so it is counted at the claim."""
     race.send(race.ada, "defence", b"#kill-worker\n", "the-poison")
-    with workers_of(replace(site, lease_s=1.0, crashes_max=3), tmp_path / "workers") as workers:
+    with workers_of(replace(site, lease_s=1.0, crashes_max=CRASHES_MAX), tmp_path / "workers") as workers:
         worker = workers.start(marked=True)
         while not in_state(race.store, PARKED):
             if worker.poll() is not None:
@@ -232,7 +235,7 @@ def test_a_file_that_kills_its_worker_is_parked_too(race: SmallRace, site: Confi
                 worker = workers.start(marked=True)
             time.sleep(0.1)
     [job] = all_jobs(race.store)
-    assert job.crashes == 3
+    assert job.crashes == CRASHES_MAX
 
 
 @pytest.mark.parametrize("seconds", [1, 600])

@@ -37,7 +37,7 @@ def answers(address: str) -> bool:
         return False
 
 
-@pytest.mark.skipif(not FULL, reason="the demo with its site plays the same season in the everyday suite")
+@pytest.mark.skipif(not FULL, reason="every day the stored season is played")
 def test_headless(tmp_path: Path) -> None:
     """The standings as JSON on standard output, equal to the golden ones to the last byte."""
     ended = subprocess.run(

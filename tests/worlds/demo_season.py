@@ -1,4 +1,4 @@
-"""The season of ``srs-server demo``, played once in a run by the command itself, for every test that looks at it."""
+"""``srs-server demo`` as a process, and its season, played once in a run for every test that looks at it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import pytest
 from fixtures.databases import make_config
 from fixtures.live import wait_for
 from fixtures.servers import dies_with_us, free_port
+from fixtures.sizes import FULL
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.cli.season import Season
@@ -62,7 +63,12 @@ def environ(folder: Path) -> dict[str, str]:
     return kept | {"TMPDIR": str(folder)}
 
 
-@pytest.fixture(scope="session")
+def scope(fixture_name: str, config: pytest.Config) -> str:
+    """At full size its season is for the whole run; every day it is ended as soon as it was seen to begin."""
+    return "session" if FULL else "module"
+
+
+@pytest.fixture(scope=scope)
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo as a visitor starts it. At its end Ctrl-C ends all of it, and nothing is left."""
     folder, port = tmp_path_factory.mktemp("demo"), free_port()
@@ -81,7 +87,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=scope)
 def demo_season(demo: Demo) -> Iterator[Played]:
     """Its season when the last round is open."""
     wait_for(lambda: "Round 3 is open" in demo.said and "played", SEASON_S)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from fixtures.sizes import size
 from srs.client import convert_inputs
 from srs.client.convert_inputs import Entry, entries
 from srs.errors import FileError
@@ -30,6 +31,11 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.compress,
     ".zst": lambda data: zstandard.ZstdCompressor().compress(data),
 }
+QUICK: dict[str, Callable[[bytes], bytes]] = PACKERS | {
+    ".gz": lambda data: gzip.compress(data, 1),
+    ".xz": lambda data: lzma.compress(data, preset=0),
+}
+"""For nothing but zeros, where more effort makes nothing smaller."""
 SECONDS_MAX = 2.0
 
 
@@ -219,7 +225,7 @@ def test_what_is_no_regular_file_in_a_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrapped", [tar, None], ids=["tar", "alone"])
 def test_a_bomb_ends_early(archive: Callable[[bytes], Path], suffix: str, wrapped: Callable[..., bytes] | None) -> None:
     bomb = bytes(40_000_000)
-    path = archive(PACKERS[suffix](wrapped({"trace.pcap": bomb}) if wrapped else bomb))
+    path = archive(QUICK[suffix](wrapped({"trace.pcap": bomb}) if wrapped else bomb))
     begin = time.process_time()
     found = refusal(path) if wrapped else next(iter(reasons(path).values()))
     assert "unpacks more than 100-fold" in found
@@ -288,11 +294,11 @@ def test_a_damaged_member_of_a_zip_costs_only_itself(archive: Callable[[bytes], 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", *PACKERS])
 def test_whatever_an_archive_holds_it_ends_in_a_sentence(archive: Callable[[bytes], Path], kind: str) -> None:
-    """F2, of the client: 300 archives of each kind, spoiled at random places or cut."""
+    """F2, of the client: archives of each kind, spoiled at random places or cut."""
     rng = random.Random(kind)
     whole = zipped(FILES) if kind == "zip" else tar(FILES)
     whole = PACKERS[kind](whole) if kind in PACKERS else whole
-    for _ in range(300):
+    for _ in range(size(60, 300)):
         data = bytearray(whole)
         for _ in range(rng.randint(1, 8)):
             at = rng.randrange(len(data)) if rng.random() < 0.5 else rng.randrange(min(512, len(data)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import tomllib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.sizes import size
 from srs.game.race import read_rules
 from srs.game.race_text import write_for_participants, write_rules
 
@@ -21,6 +22,7 @@ VALUES = PLAIN | st.lists(PLAIN, max_size=3)
 TABLES = st.dictionaries(KEYS, VALUES, max_size=4)
 
 
+@settings(max_examples=size(40, 100))
 @given(st.dictionaries(KEYS, VALUES | TABLES | st.lists(TABLES, min_size=1, max_size=3), max_size=6))
 def test_what_is_written_is_read_back(values: dict[str, object]) -> None:
     assert tomllib.loads(write_rules(values)) == values  # type: ignore[arg-type]
@@ -78,6 +80,13 @@ def test_participants_get_the_rules_without_the_way_in() -> None:
     assert shown.joining.email_domains == ()
     assert shown.joining.how == rules.joining.how
     assert shown.model_copy(update={"joining": rules.joining}) == rules
+
+
+def test_where_anybody_may_join_no_code_is_made_up() -> None:
+    rules = read_rules(TOML.replace('code = "walnut"', 'how = "open"'))
+    text = write_for_participants(rules)
+    assert "code" not in text
+    assert read_rules(text).joining.how == "open"
 
 
 def test_a_long_description_stays_out_of_the_participants_file() -> None:

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter
 
+from fixtures.sizes import size
 from srs.errors import InputError
 from srs.game.race import Classes, RaceRules
 from srs.judging.attack import (
@@ -97,7 +98,7 @@ def test_the_order_of_the_file_cannot_be_seen_in_the_verdict() -> None:
     key = make_key(4)
     frame, shuffle = table(key), random.Random(2)
     text = json.dumps(TypeAdapter(AttackVerdict).dump_python(judge_predictions(csv(frame), "a", RULES, [key])))
-    for _ in range(50):
+    for _ in range(size(10, 50)):
         order = np.random.default_rng(shuffle.getrandbits(32)).permutation(TRACES)
         other = MatchKey(4, key.capture_ids[order], key.classes[order], key.is_public[order])
         shuffled = frame.sample(fraction=1, shuffle=True, seed=shuffle.getrandbits(32))

@@ -108,10 +108,13 @@ def test_a_tiny_product_is_a_signal_to_staff(tmp_path: Path) -> None:
     ]
 
 
-def test_checking_needs_no_server_library(tmp_path: Path) -> None:
+def test_checking_needs_no_server_library_and_the_house_no_scikit_learn(tmp_path: Path) -> None:
+    """A participant's install checks files; a server without the ``lab`` extra makes practice matches, too."""
     sent = task(tmp_path, defence_csv()).path
     code = (
-        "import sys; from pathlib import Path; sys.path.insert(0, 'tests'); from worlds.traffic import RULES\n"
+        "import sys; sys.modules['sklearn'] = None\n"
+        "from pathlib import Path; sys.path.insert(0, 'tests'); from worlds.traffic import RULES\n"
+        "import srs.judging.bundle, srs.lab.house\n"
         "from srs.judging.defence import check_defence\n"
         f"assert check_defence(Path({str(sent)!r}), 'x', RULES).accepted\n"
         "sys.exit(bool({'pyarrow', 'flask', 'sqlalchemy', 'celery'} & set(sys.modules)))"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,33 +32,38 @@ def score(predictions: pl.DataFrame) -> tuple[float, float]:
     return metrics["accuracy"], metrics["auc"]
 
 
-@pytest.fixture(scope="module")
+@cache
 def undefended() -> pl.DataFrame:
     return simulate(CLASSES, REPETITIONS, seed=11)
 
 
+@cache
+def guessed(kind: str) -> pl.DataFrame:
+    return predict(*bundle(undefended()), kind, 1, classes=CLASSES)
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_an_attack_knows_undefended_cells(kind: str, undefended: pl.DataFrame) -> None:
-    predictions = predict(*bundle(undefended), kind, 1, classes=CLASSES)
+def test_an_attack_knows_undefended_cells(kind: str) -> None:
+    predictions = guessed(kind)
     assert predictions.columns == ["team_id", "capture_id", *(f"proba_class_{k}" for k in range(1, CLASSES + 1))]
     chances = predictions.select(pl.col("^proba_class_.*$")).to_numpy()
     assert np.allclose(chances.sum(axis=1), 1)
     accuracy, auc = score(predictions)
     assert accuracy > 0.6
     assert auc > 0.9
-    assert predictions.equals(predict(*bundle(undefended), kind, 1, classes=CLASSES)), "the seed decides"
+    assert predictions.equals(predict(*bundle(undefended()), kind, 1, classes=CLASSES)), "the seed decides"
 
 
-def test_a_strong_defence_costs_it_most_of_that(undefended: pl.DataFrame) -> None:
-    train, test = bundle(tamaraw(undefended, 0))
-    plain = score(predict(*bundle(undefended), "forest", 1, classes=CLASSES))
+def test_a_strong_defence_costs_it_most_of_that() -> None:
+    train, test = bundle(tamaraw(undefended(), 0))
+    plain = score(guessed("forest"))
     defended = score(predict(train, test, "forest", 1, classes=CLASSES))
     assert defended[0] < plain[0] / 2
     assert defended[1] < plain[1] - 0.1
 
 
-def test_another_class_column_and_an_absent_class(undefended: pl.DataFrame) -> None:
-    train, test = bundle(undefended)
+def test_another_class_column_and_an_absent_class() -> None:
+    train, test = bundle(undefended())
     train = train.rename({"cell_id": "page"}).filter(pl.col("page") != 3)
     predictions = predict(train, test, "bayes", 0, classes=CLASSES + 1, class_column="page")
     assert (predictions["proba_class_3"] == 0).all()

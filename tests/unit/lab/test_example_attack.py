@@ -30,11 +30,10 @@ def write(table: pl.DataFrame, folder: Path, name: str, form: str) -> None:
         archive.writestr(f"{name}.csv", text.getvalue())
 
 
-@pytest.fixture
-def bundles(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two matches, one in each form that the server offers."""
-    folder = tmp_path / "bundles"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("bundles")
     for team_id, form in ((4, "csv.zip"), (9, "parquet")):
         traces = simulate(CLASSES, 10, seed=5, start=100 * team_id)
         is_training = pl.col("rep") % 100 < 7
@@ -47,8 +46,8 @@ def bundles(tmp_path: Path) -> Path:
     return folder
 
 
-def test_it_attacks_every_match_of_a_folder(bundles: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output = bundles / "out.csv"
+def test_it_attacks_every_match_of_a_folder(bundles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "out.csv"
     example_attack.main([str(bundles), "-o", str(output), "--seed", "1"])
     assert capsys.readouterr().out == f"36 test traces of 2 match(es) guessed: {output}\n"
     predictions = pl.read_csv(output)
@@ -59,16 +58,18 @@ def test_it_attacks_every_match_of_a_folder(bundles: Path, capsys: pytest.Captur
         assert attack_metrics(chances, truth)["accuracy"] > 0.6
 
 
-def test_it_needs_nothing_of_ours(bundles: Path) -> None:
-    """Run as a student does; of the folder on the path, only the installed libraries are there."""
+def test_it_needs_nothing_of_ours(bundles: Path, tmp_path: Path) -> None:
+    """Run as a student does: a copy elsewhere, by a Python that looks for modules in its own libraries only."""
     imported = {
         line.split()[1].split(".")[0] for line in SCRIPT.read_text().splitlines() if line.startswith(("import", "from"))
     }
     assert imported <= {"__future__", "argparse", "zipfile", "pathlib", "numpy", "polars", "sklearn"}
-    command = [sys.executable, str(SCRIPT), str(bundles / "team-4")]
-    done = subprocess.run(command, cwd=bundles, capture_output=True, text=True, check=False, timeout=120)
+    alone = tmp_path / SCRIPT.name
+    alone.write_bytes(SCRIPT.read_bytes())
+    command = [sys.executable, "-I", str(alone), str(bundles / "team-4")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert pl.read_csv(bundles / "predictions.csv").height == CLASSES * 3
+    assert pl.read_csv(tmp_path / "predictions.csv").height == CLASSES * 3
 
 
 @pytest.mark.parametrize("name", [".", "missing"])

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import runpy
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
 
+from fixtures.sizes import FULL
 from srs.errors import InputError
 from srs.game.race import RaceRules, read_rules
 from srs.judging.attack import check_attack, judge_predictions
 from srs.judging.defence import judge_defence
 from srs.judging.key import MatchKey, read_key
 from srs.judging.task import DefenceTask, HouseTask
-from srs.lab import house
 from srs.lab.attacks import predict
 from srs.lab.house import EXAMPLE_ATTACK, EXAMPLE_DEFENCE, House, guess, house_traffic, make_house
 from srs.traces.schema import HOUSE_TEAM
@@ -46,17 +48,31 @@ VARIANTS = {
         "packets_min = 900\nduration_max_s = 2.5\nsize_max_bytes = 1400\nupload_max_mb = 1\nunpacked_max_mb = 4\n"
         "[split]\ntest_traces = 5\ntest_pool = 5"
     ),
-    "tiny uploads": "[classes]\ncount = 40\n[traces]\nupload_max_mb = 1\nunpacked_max_mb = 1",
+    "tiny uploads": (
+        "[classes]\ncount = 2\n[traces]\nrepetitions = [2, 3]\npackets_min = 2600\nupload_max_mb = 1\n"
+        "unpacked_max_mb = 1\n[split]\ntest_traces = 2\ntest_pool = 2"
+    ),
     "the demo's": "[classes]\ncount = 24\n[traces]\nrepetitions = [8, 16]\n[split]\ntest_traces = 72\ntest_pool = 72",
-    "100 classes": "",
+    "100 classes": "[traces]\nrepetitions = [4, 6]",
+}
+DEAR = {
+    "tiny uploads of many traces": "[classes]\ncount = 40\n[traces]\nupload_max_mb = 1\nunpacked_max_mb = 1",
+    "the defaults": "",
 }
 # A race may ask for test sets that nobody needs to practise on.
-LARGE = "[classes]\ncount = 2\n[traces]\nrepetitions = [1200, 1300]\n[split]\ntest_traces = 2000\ntest_pool = 2000"
+LARGE = {
+    "100 classes": (
+        "[traces]\nrepetitions = [12, 12]\nupload_max_mb = 1\n[split]\ntest_traces = 1100\ntest_pool = 1100"
+    ),
+    "two classes": (
+        "[classes]\ncount = 2\n[traces]\nrepetitions = [1200, 1300]\n[split]\ntest_traces = 2000\ntest_pool = 2000"
+    ),
+}
 KEY = bytes(range(32))
 
 
 def rules_of(variant: str) -> RaceRules:
-    return read_rules(RACE.format(tables=VARIANTS[variant]))
+    return read_rules(RACE.format(tables=(VARIANTS | DEAR)[variant]))
 
 
 def made(rules: RaceRules, folder: Path, key: bytes = KEY) -> House:
@@ -65,12 +81,41 @@ def made(rules: RaceRules, folder: Path, key: bytes = KEY) -> House:
     return make_house(HouseTask(rules=rules, race="variant", key=key, capture_ids=ids), folder)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_the_examples_pass_as_they_are(variant: str, tmp_path: Path) -> None:
+class Built(NamedTuple):
+    """The house of a variant, made once: nothing is written into its folder again."""
+
+    rules: RaceRules
+    house: House
+    folder: Path
+
+    def key(self) -> MatchKey:
+        return read_key(HOUSE_TEAM, self.folder / self.house.labels)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Built]:
+    done: dict[str, Built] = {}
+
+    def build(variant: str) -> Built:
+        if variant not in done:
+            rules, folder = rules_of(variant), tmp_path_factory.mktemp("house")
+            done[variant] = Built(rules, made(rules, folder), folder)
+        return done[variant]
+
+    return build
+
+
+def dear(variants: dict[str, str]) -> list[Any]:
+    """Each to be tried at full size only."""
+    late = pytest.mark.skipif(not FULL, reason="thousands of traces, at full size only")
+    return [pytest.param(variant, marks=late) for variant in variants]
+
+
+@pytest.mark.parametrize("variant", [*VARIANTS, *dear(DEAR)])
+def test_the_examples_pass_as_they_are(variant: str, built: Callable[[str], Built], tmp_path: Path) -> None:
     """An example defence and an example attack to download, which pass as they are."""
-    rules = rules_of(variant)
-    found = made(rules, tmp_path / "house")
-    house_folder = tmp_path / "house"
+    house = built(variant)
+    rules, found, house_folder = house
     assert set(found.files) == {
         *("train.csv.zip", "train.parquet", "test.csv.zip", "test.parquet", "README.md", "manifest.json"),
         *("example_defence.csv.zip", "example_attack.csv.zip", "example_attack.py"),
@@ -87,7 +132,7 @@ def test_the_examples_pass_as_they_are(variant: str, tmp_path: Path) -> None:
     verdict = judge_defence(sent, tmp_path / "defence")
     assert (verdict.accepted, verdict.report.problems, verdict.report.warnings) == (True, (), ())
     assert not verdict.report.signals or rules.traces.plausibility == "signal"
-    key = read_key(HOUSE_TEAM, house_folder / found.labels)
+    key = house.key()
     attack = judge_predictions(house_folder / EXAMPLE_ATTACK, "mine.csv.zip", rules, [key])
     assert (attack.accepted, attack.report.problems) == (True, ())
     assert attack.matches[HOUSE_TEAM].final == found.baseline
@@ -96,73 +141,66 @@ def test_the_examples_pass_as_they_are(variant: str, tmp_path: Path) -> None:
     assert check_attack(house_folder / EXAMPLE_ATTACK, "mine.csv.zip", house_folder, rules).accepted
 
 
-def test_a_large_test_set_is_not_made_to_practise_on(tmp_path: Path) -> None:
-    rules = read_rules(RACE.format(tables=LARGE))
+@pytest.mark.parametrize("variant", ["100 classes", *dear({"two classes": ""})])
+def test_a_large_test_set_is_not_made_to_practise_on(variant: str, tmp_path: Path) -> None:
+    rules = read_rules(RACE.format(tables=LARGE[variant]))
     found = made(rules, tmp_path)
     assert found.baseline["traces"] == 1000
     assert len(read_key(HOUSE_TEAM, tmp_path / found.labels).capture_ids) == 1000
 
 
-def test_the_rules_names_are_used(tmp_path: Path) -> None:
-    rules = rules_of("named")
-    made(rules, tmp_path)
-    assert pl.read_parquet(tmp_path / "train.parquet").columns[0] == "page"
-    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+def test_the_rules_names_are_used(built: Callable[[str], Built]) -> None:
+    folder = built("named").folder
+    assert pl.read_parquet(folder / "train.parquet").columns[0] == "page"
+    readme = (folder / "README.md").read_text(encoding="utf-8")
     assert readme.startswith("# Practice: a match against the house\n")
     assert "the same for everyone who practises" in readme
-    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["round"], manifest["team_id"]) == (None, HOUSE_TEAM)
 
 
-def test_a_job_done_again_makes_the_same_files(tmp_path: Path) -> None:
-    rules = rules_of("small")
-    first, again = made(rules, tmp_path / "first"), made(rules, tmp_path / "again")
+def test_a_job_done_again_makes_the_same_files(built: Callable[[str], Built], tmp_path: Path) -> None:
+    rules, first, folder = built("small")
+    again = made(rules, tmp_path / "again")
     other = made(rules, tmp_path / "other", key=bytes(32))
     assert first == again
     for name in (*first.files.values(), first.labels):
-        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
-    assert (tmp_path / "first/train.parquet").read_bytes() != (tmp_path / "other/train.parquet").read_bytes()
+        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+    assert (folder / "train.parquet").read_bytes() != (tmp_path / "other/train.parquet").read_bytes()
     assert other.baseline != first.baseline
 
 
-def test_it_leaves_something_to_find(tmp_path: Path) -> None:
+def test_it_leaves_something_to_find(built: Callable[[str], Built], tmp_path: Path) -> None:
     """The house's own attack is better than chance, an honest one is better still, and neither is always right."""
-    rules = rules_of("the demo's")
-    found = made(rules, tmp_path)
-    train, test = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("train", "test"))
+    house = built("the demo's")
+    train, test = (pl.read_parquet(house.folder / f"{name}.parquet") for name in ("train", "test"))
     trees = predict(train, test, "trees", 1, classes=24)
     trees.write_csv(tmp_path / "trees.csv", float_precision=6)
-    judged = judge_predictions(tmp_path / "trees.csv", "trees.csv", rules, [key_of(found, tmp_path)])
+    judged = judge_predictions(tmp_path / "trees.csv", "trees.csv", house.rules, [house.key()])
     reached = judged.matches[HOUSE_TEAM].final["accuracy"]
-    assert 3 / 24 < found.baseline["accuracy"] < reached < 0.95
+    assert 3 / 24 < house.house.baseline["accuracy"] < reached < 0.95
     assert reached > 0.5
 
 
-def key_of(found: House, folder: Path) -> MatchKey:
-    return read_key(HOUSE_TEAM, folder / found.labels)
-
-
-def test_the_script_runs_on_the_downloaded_files(tmp_path: Path) -> None:
-    """As a participant would: the script and the files in one folder, nothing else."""
-    rules = rules_of("small")
-    found = made(rules, tmp_path / "house")
-    bundle = tmp_path / "bundle"
-    bundle.mkdir()
+def test_the_script_runs_on_the_downloaded_files(
+    built: Callable[[str], Built], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script and the files in one folder. That it needs no more than that: test_example_attack.py."""
+    house = built("small")
     for name in ("train.csv.zip", "test.csv.zip", "example_attack.py"):
-        (bundle / name).write_bytes((tmp_path / "house" / name).read_bytes())
-    command = [sys.executable, "-I", str(bundle / "example_attack.py"), str(bundle), "-o", str(bundle / "out.csv")]
-    subprocess.run(command, check=True, capture_output=True)
-    key = key_of(found, tmp_path / "house")
-    assert judge_predictions(bundle / "out.csv", "out.csv", rules, [key]).accepted
+        (tmp_path / name).write_bytes((house.folder / name).read_bytes())
+    monkeypatch.setattr(sys, "argv", ["example_attack.py", str(tmp_path), "-o", str(tmp_path / "out.csv")])
+    runpy.run_path(str(tmp_path / "example_attack.py"), run_name="__main__")
+    assert judge_predictions(tmp_path / "out.csv", "out.csv", house.rules, [house.key()]).accepted
 
 
-def test_the_example_defence_has_other_captures_than_the_match(tmp_path: Path) -> None:
+def test_the_example_defence_has_other_captures_than_the_match(built: Callable[[str], Built]) -> None:
     """It must not give the labels of the practice match away: no trace of it has the times of a test trace."""
-    rules = rules_of("small")
-    made(rules, tmp_path)
-    with zipfile.ZipFile(tmp_path / EXAMPLE_DEFENCE) as archive:
+    folder = built("small").folder
+    with zipfile.ZipFile(folder / EXAMPLE_DEFENCE) as archive:
         example = pl.read_csv(archive.read(archive.namelist()[0]))
-    test = pl.read_csv(zipfile.ZipFile(tmp_path / "test.csv.zip").read("test.csv"))
+    with zipfile.ZipFile(folder / "test.csv.zip") as archive:
+        test = pl.read_csv(archive.read("test.csv"))
     known = set(example.filter(pl.col("timestamp") > 0)["timestamp"])
     shared = test.filter(pl.col("timestamp") > 0)["timestamp"].is_in(known).mean()
     assert isinstance(shared, float)
@@ -191,9 +229,3 @@ def test_impossible_rules_are_told(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="No defence of the house satisfies the rules of this race: The median volume"):
         made(read_rules(RACE.format(tables=tables)), tmp_path)
-
-
-def test_it_needs_no_scikit_learn() -> None:
-    """A server without the ``lab`` extra makes practice matches, too."""
-    check = f"import sys; sys.modules['sklearn'] = None; import {house.__name__}"
-    subprocess.run([sys.executable, "-c", check], check=True)

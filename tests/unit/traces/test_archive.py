@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
+import zstandard
 
 from srs.errors import FileError
 from srs.traces.archive import open_table
 from srs.traces.writers import write_zip
+from worlds.zips import Part, made_zip
 
 LIMITS = {"packed_max_bytes": 1000, "unpacked_max_bytes": 2000}
 
@@ -40,6 +44,44 @@ def test_limits_are_inclusive(tmp_path: Path) -> None:
     write_zip("zeros.csv", b"0" * 2001, tmp_path / "x")
     with pytest.raises(FileError, match="Unpacked size exceeds"):
         open_table(tmp_path / "x", "fuller", **LIMITS)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_packed_table_is_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    opened = open_table(pack(b"a\n1\n"), "sent.csv", **LIMITS)
+    assert (opened.kind, opened.data, opened.name) == ("csv", b"a\n1\n", "sent.csv")
+
+
+@pytest.mark.parametrize(
+    ("pack", "inner", "what"),
+    [
+        (gzip.compress, zstandard.compress, "a Zstandard file"),
+        (zstandard.compress, gzip.compress, "a gzip file"),
+        (gzip.compress, lambda _: made_zip(Part()), "a zip"),
+    ],
+)
+def test_what_is_packed_twice_is_refused(
+    pack: Callable[[bytes], bytes], inner: Callable[[bytes], bytes], what: str
+) -> None:
+    with pytest.raises(FileError) as refused:
+        open_table(pack(inner(b"a\n1\n")), "sent", **LIMITS)
+    assert refused.value.code == "file.nested"
+    assert refused.value.sentence == f"In this file is {what} again; pack the CSV once."
+
+
+def test_a_table_and_a_zip_at_once_is_refused() -> None:
+    with pytest.raises(FileError, match="a zip and something else at once") as refused:
+        open_table(b"a\n1\n" + made_zip(Part()), "sent", **LIMITS)
+    assert refused.value.code == "file.two-formats"
+
+
+def test_a_file_of_no_bytes_and_one_that_is_too_large_as_it_is_are_refused() -> None:
+    with pytest.raises(FileError, match=r"The file is empty \(0 bytes\)") as refused:
+        open_table(b"", "sent", **LIMITS)
+    assert refused.value.code == "file.empty"
+    with pytest.raises(FileError, match="Unpacked size exceeds") as refused:
+        open_table(b"0" * 900, "sent", packed_max_bytes=1000, unpacked_max_bytes=800)
+    assert refused.value.code == "file.unpacked-size"
 
 
 CAPTURES = "Of captures, one for each trace, srs convert makes a defence."

@@ -34,6 +34,21 @@ def test_columns_are_found_by_name() -> None:
     assert (frame.columns, frame.rows()) == (HEADER.split(","), [(2, 5, -7, 0.25)])
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_blank_lines_at_the_very_end_are_an_editors_habit(end: bytes) -> None:
+    lines = [HEADER.encode(), b"2,5,-7,0.25", b"", b"", b""]
+    frame = read_table(csv(end.join(lines)), COLUMNS)
+    assert isinstance(frame, pl.DataFrame)
+    assert frame.rows() == [(2, 5, -7, 0.25)]
+
+
+def test_a_line_without_end_is_refused_before_it_is_read() -> None:
+    for data, line in ((b"1" * 1_000_001, 1), (HEADER.encode() + b"\n" + b"1" * 1_000_001, 2)):
+        report = read_table(csv(data), COLUMNS)
+        assert isinstance(report, Report)
+        assert [(problem.code, problem.line) for problem in report.problems] == [("table.line-length", line)]
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [
