@@ -39,8 +39,8 @@ def test_the_real_captures_give_the_metrics_of_the_reference() -> None:
 def test_the_metrics_of_real_numbers_are_those_of_the_reference(name: str, cells: int) -> None:
     """The scoring alone, fed by another way to read the file."""
     size, time = pl.col("direction_size"), pl.col("timestamp")
-    rows = read_packets(REAL_TRACES).filter(pl.col("cell_id") <= cells).group_by("cell_id", "rep")
-    rows = rows.agg(
+    packets = read_packets(REAL_TRACES).filter(pl.col("cell_id") <= cells)
+    rows = packets.group_by("cell_id", "rep").agg(
         size.filter(size < 0).abs().sum().alias("volume_in"),
         size.filter(size > 0).sum().alias("volume_out"),
         (time.max() - time.min()).alias("duration_s"),
