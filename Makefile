@@ -73,7 +73,7 @@ clean-pages: $(VENV)/.dev services ## look at every page with axe-core, and note
 
 .PHONY: faults
 faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled
-	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests/faults tests/properties tests/security tests/store tests/functional tests/browser
+	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests --ignore tests/lint
 
 .PHONY: lock
 lock: $(VENV)/.dev ## write requirements/*.lock anew from pyproject.toml

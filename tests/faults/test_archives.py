@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import random
 import stat
@@ -11,7 +10,6 @@ import struct
 import subprocess
 import sys
 import time
-import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +21,7 @@ from fixtures.sizes import record, size
 from srs.errors import FileError
 from srs.traces.archive import Opened, open_table
 from srs.traces.inflate import PIECES_MAX
-from worlds.zips import CSV, Part, deflated, descriptor, made_zip, ordinary_zip, zip64
+from worlds.zips import CSV, Part, deflated, descriptor, ended64, made_zip, ordinary_zip, zip64
 
 PACKED_MAX, UNPACKED_MAX = 64_000_000, 512_000_000
 SECONDS_MAX = 2.0
@@ -48,12 +46,10 @@ def code_of(data: bytes | Path, unpacked_max_bytes: int = UNPACKED_MAX) -> str:
 
 
 def crowd(count: int) -> bytes:
-    """A zip of many empty files, of which the end record of old knows only the last two bytes of the count."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for number in range(count):
-            archive.writestr(f"{number}", b"")
-    return buffer.getvalue()
+    """A zip of many empty files, more than the end record of old can count."""
+    files = (Part(content=b"", packed=b"", method=0, name=b"%06d" % number) for number in range(count))
+    bodies, entries = zip(*(file.bytes_and_entry(36 * number) for number, file in enumerate(files)), strict=True)
+    return ended64(b"".join(bodies), b"".join(entries), entries=count)
 
 
 def overlapping() -> bytes:
@@ -193,29 +189,20 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_archives_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_archives_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """F2: each with its code, nothing written, 2 s at most."""
-    code, make = HOSTILE[name]
-    data = make()
     monkeypatch.chdir(tmp_path)
-    begin = time.process_time()
-    limit = 1_000_000 if name == "too large as it is" else UNPACKED_MAX
-    found = code_of(data, limit)
-    took = time.process_time() - begin
-    assert found == code
-    assert took <= SECONDS_MAX
+    wrong: dict[str, tuple[str, float]] = {}
+    for name, (code, make) in HOSTILE.items():
+        data = make()
+        begin = time.process_time()
+        found = code_of(data, 1_000_000 if name == "too large as it is" else UNPACKED_MAX)
+        took = time.process_time() - begin
+        if found != code or took > SECONDS_MAX:
+            wrong[name] = found, took
+    record("F2", len(HOSTILE), lost=len(wrong), note="hostile archives refused with their code")
+    assert wrong == {}
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_ledger_of_hostile_archives() -> None:
-    """F2: as one line of the ledger."""
-    lost = sum(
-        code_of(make(), 1_000_000 if name == "too large as it is" else UNPACKED_MAX) != code
-        for name, (code, make) in HOSTILE.items()
-    )
-    record("F2", len(HOSTILE), lost=lost, note="hostile archives refused with their code")
-    assert lost == 0
 
 
 HONEST: dict[str, Callable[[], bytes]] = {
@@ -266,7 +253,7 @@ def test_what_info_zip_streams_is_opened(command: list[str], tmp_path: Path) -> 
 
 
 def test_large_files_are_unpacked_in_pieces() -> None:
-    numbers = random.Random(1).randbytes(3_000_000).hex().encode()
+    numbers = random.Random(1).randbytes(1_500_000).hex().encode()
     for packed in (gzip.compress(numbers, 1), zstandard.compress(numbers), made_zip(Part(content=numbers))):
         assert opened(packed).data == numbers
 
@@ -274,7 +261,7 @@ def test_large_files_are_unpacked_in_pieces() -> None:
 def test_any_damage_is_an_error_or_harmless() -> None:
     """F2: one to three bytes of a zip, a gzip, a Zstandard file changed, cut or added, anywhere."""
     chance = random.Random(2)
-    tried = size(1500, 30_000)
+    tried = size(600, 30_000)
     for number in range(tried):
         data = bytearray(
             [ordinary_zip("defence.csv"), zip64(Part()), gzip.compress(CSV), zstandard.compress(CSV)][number % 4]
@@ -295,15 +282,16 @@ import json, re, sys, time
 from pathlib import Path
 from srs.errors import FileError
 from srs.traces.archive import open_table
-begin = time.process_time()  # not the clock, on which other tests may have their turn
-try:
-    open_table(Path(sys.argv[1]), "bomb", packed_max_bytes=64_000_000, unpacked_max_bytes=int(sys.argv[2]))
-except FileError as error:
-    code = error.code
-took = time.process_time() - begin
-# Not ru_maxrss: a child begins with that of its parent.
-peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-print(json.dumps([code, took, peak]))
+for path, limit in json.load(sys.stdin):
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, at what is in memory now
+    begin = time.process_time()  # not the clock, on which other tests may have their turn
+    try:
+        open_table(Path(path), "bomb", packed_max_bytes=64_000_000, unpacked_max_bytes=limit)
+    except FileError as error:
+        code = error.code
+    took = time.process_time() - begin
+    peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+    print(json.dumps([code, took, peak]))
 """
 
 
@@ -334,12 +322,13 @@ def bombs(unpacked: int, packed: int) -> dict[str, tuple[bytes, str, int]]:
 
 def test_bombs_cost_nothing(tmp_path: Path) -> None:
     """F1: 10 GB in 47 MB (everyday: 1 GB in 4.7 MB) is refused within 1 s and 100 MB."""
-    lost = 0
-    for name, (data, code, limit) in bombs(size(1, 10) * 10**9, size(1, 10) * 4_700_000).items():
-        path = tmp_path / "bomb"
-        path.write_bytes(data)
-        command = [sys.executable, "-c", BOMB, str(path), str(limit)]
-        found, took, rss = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-        lost += found != code or took > 1.0 or rss > 100_000_000
+    tried = bombs(size(1, 10) * 10**9, size(1, 10) * 4_700_000)
+    for number, (data, _, _) in enumerate(tried.values()):
+        (tmp_path / f"{number}").write_bytes(data)
+    asked = json.dumps([(str(tmp_path / f"{number}"), limit) for number, (_, _, limit) in enumerate(tried.values())])
+    printed = subprocess.run([sys.executable, "-c", BOMB], input=asked, capture_output=True, check=True, text=True)
+    for (name, (data, code, _)), measured in zip(tried.items(), printed.stdout.splitlines(), strict=True):
+        found, took, rss = json.loads(measured)
+        lost = found != code or took > 1.0 or rss > 100_000_000
         record("F1", 1, lost=lost, note=f"{name}: {len(data) / 1e6:.0f} MB sent, {took:.3f} s, {rss / 1e6:.0f} MB RSS")
         assert (found, took <= 1.0, rss <= 100_000_000) == (code, True, True), (name, found, took, rss)

@@ -13,7 +13,7 @@ from fixtures.sizes import record, size
 from srs.traces.defences import read_defence
 from worlds.traffic import HEADER, RULES, defence_csv
 
-CASES = size(500, 20_000)
+CASES = size(100, 20_000)
 SECONDS_MAX = 2.0
 
 NASTY = [

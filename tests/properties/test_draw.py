@@ -61,7 +61,7 @@ def least_repeats(defenders: list[int], attackers: list[int], per_team: int, ear
 def test_draws_of_2_to_200_teams_are_balanced_and_repeatable() -> None:
     """G6: no self-match, each attacks k and is attacked k, the same seed gives the same draw."""
     rng = random.Random(6)
-    draws = size(400, 10_000)
+    draws = size(40, 10_000)
     for number in range(draws):
         teams = rng.sample(range(1, 10_000), rng.randint(2, 200))
         per_team = rng.randint(1, 6)
@@ -89,7 +89,7 @@ def test_seasons_of_rounds_with_some_defences_missing() -> None:
             seen |= set(pairs)
 
 
-@settings(deadline=None, max_examples=size(120, 3000))
+@settings(deadline=None, max_examples=size(50, 3000))
 @given(st.data())
 def test_no_draw_has_fewer_repeats(data: st.DataObject) -> None:
     """G6: up to 12 teams, against an independent solver: a draw without repeats is found whenever there is one."""
@@ -104,14 +104,14 @@ def test_no_draw_has_fewer_repeats(data: st.DataObject) -> None:
     assert len(earlier & set(pairs)) == least_repeats(defenders, attackers, per_team, earlier)
 
 
-def test_ten_thousand_teams_are_drawn_in_seconds() -> None:
-    """G6: the largest race, with three rounds behind it."""
-    teams = list(range(1, 10_001))
+def test_the_largest_race_is_drawn_in_seconds() -> None:
+    """G6: ten thousand teams in 10 s (everyday: a thousand in 1 s), with three rounds behind them."""
+    teams = list(range(1, size(1000, 10_000) + 1))
     seen: set[tuple[int, int]] = set()
     for turn in range(4):
         start = time.monotonic()
         pairs = draw(teams, teams, 3, bytes([turn]), seen)
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < len(teams) / 1000
         assert faults_of(pairs, teams, teams, 3) == []
         assert not seen & set(pairs)
         seen |= set(pairs)
@@ -119,7 +119,7 @@ def test_ten_thousand_teams_are_drawn_in_seconds() -> None:
 
 def test_every_pair_is_about_as_likely() -> None:
     """G6: chi-square over the 30 pairs of 6 teams, 2 matches each: no pair is favoured."""
-    draws = 3000
+    draws = size(1000, 3000)
     teams = range(6)
     met = Counter(pair for number in range(draws) for pair in draw(teams, teams, 2, number.to_bytes(4, "big")))
     expected = draws * 12 / 30

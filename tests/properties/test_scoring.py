@@ -30,7 +30,7 @@ def test_utility_is_bounded_and_cost_never_pays() -> None:
     """G3: finite, within [0, 10], never better when bytes or time grow."""
     rng = np.random.default_rng(20270413)
     traces = tried = 0
-    while traces < size(20_000, 100_000):
+    while traces < size(10_000, 100_000):
         columns = random_traces(rng, int(rng.integers(1, 60)))
         traces += columns[0].size
         utility, implausible = srs2022_utility(utility_metrics(*columns))
@@ -61,7 +61,7 @@ def random_attack(rng: np.random.Generator) -> tuple[Floats, Ints]:
 def test_auc_equals_scikit_learn() -> None:
     """G5: one-vs-rest ROC-AUC of each class, and their mean, to 1e-12."""
     rng, compared, largest = np.random.default_rng(7), 0, 0.0
-    for _ in range(size(200, 1000)):
+    for _ in range(size(20, 1000)):
         rows, truth = random_attack(rng)
         ours = class_auc(rows, truth)
         # Classes one by one, for scikit-learn's own macro average refuses a test set with absent classes.
@@ -82,7 +82,7 @@ def test_auc_equals_scikit_learn() -> None:
 def test_auc_of_the_plain_strategies() -> None:
     """G5: uniform and constant guesses 0.5, the truth 1, reversed predictions 1 - AUC."""
     rng = np.random.default_rng(8)
-    for _ in range(200):
+    for _ in range(size(60, 200)):
         rows, truth = random_attack(rng)
         traces, classes = rows.shape
         if len(np.unique(truth)) < 2:
@@ -97,12 +97,12 @@ def test_auc_of_the_plain_strategies() -> None:
 
 
 def test_scores_do_not_remember_the_order_of_rows() -> None:
-    """R13, the arithmetic: equal bit for bit under 1 000 permutations of the rows."""
+    """R13, the arithmetic: equal bit for bit under permutations of the rows."""
     rng = np.random.default_rng(9)
     rows, truth = random_attack(rng)
     rows[1], truth[1] = rows[0], truth[0]
     text = json.dumps([attack_metrics(rows, truth), intervals(rows, truth, seed=3)])
-    permutations = size(250, 1000)
+    permutations = size(12, 1000)
     for _ in range(permutations):
         order = rng.permutation(truth.size)
         again = [attack_metrics(rows[order], truth[order]), intervals(rows[order], truth[order], seed=3)]

@@ -79,7 +79,11 @@ def made_zip(
 
 def zip64(part: Part, *, entries: int = 1, shift: int = 0) -> bytes:
     """A zip whose end is told by ZIP64 records; ``shift`` moves where they say that the directory begins."""
-    body, directory = part.bytes_and_entry(0)
+    return ended64(*part.bytes_and_entry(0), entries=entries, shift=shift)
+
+
+def ended64(body: bytes, directory: bytes, *, entries: int, shift: int = 0) -> bytes:
+    """Both halves of a zip, and the three records that end it."""
     begin = len(body) + len(directory)
     wide = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, len(directory), len(body) + shift)
     locator = struct.pack("<4sIQI", b"PK\6\7", 0, begin, 1)
