@@ -16,6 +16,7 @@ from fixtures.clients import Browser, text_of
 from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races, teams
+from srs.server.services.sign_in import make_sign_in_link
 from srs.server.store.engine import database_now
 from srs.server.store.jobs import PARKED, REJECTED, RUNNING, Job
 from srs.server.store.rounds import Round
@@ -85,7 +86,8 @@ def test_the_lines_of_the_teams(dana: Browser, server: Server, people: People) -
 
 
 def test_the_lines_of_a_played_round(app: Flask, dana: Browser, server: Server, people: People, played: Played) -> None:
-    Browser(app).sign_in(people.cleo)
+    cleo, link = Browser(app), f"/sign-in/{make_sign_in_link(server.store, people.cleo.user_id)}"
+    assert cleo.submit(cleo.page(link), link).status_code == 303
     set_clock(server.store, IN_ATTACK + dt.timedelta(hours=3))
     cells = lines(dana, f"{HOME}?round=1")
     assert cells[1]["Defence"] == "accepted utility 5.00"

@@ -68,7 +68,7 @@ def test_a_key_of_parts_without_end_is_an_unknown_key(text: str, unknown: str) -
     ("text", "key"),
     [
         (HEAD + OPEN + f"[classes]\ncount.{DEEP} = 1\n" + LAST, "classes.count: found a table, expected"),
-        (HEAD + OPEN + LAST + f"defense.{DEEP} = 1\n", "rounds[1].defense: unknown key. Did you mean"),
+        (HEAD + OPEN + LAST + f"defnce.{DEEP} = 1\n", "rounds[1].defnce: unknown key. Did you mean"),
         (HEAD + OPEN + f"[traces.{DEEP}]\n" + LAST, "traces.a: unknown key."),
     ],
 )
