@@ -18,7 +18,7 @@ from srs.server.web.app import create_app
 from worlds.big_race import populate_big
 
 QUERIES_MAX = 30
-FEW, MANY = size(4, 10), size(8, 40)
+FEW, MANY = size(8, 10), size(12, 40)
 
 
 def queries_of_pages(folder: Path, template: Template, count: int) -> dict[tuple[str, str], list[str]]:
