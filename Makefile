@@ -1,6 +1,8 @@
 # Every target sets up what it needs. `make help` lists them.
 PYTHON ?= python3
 PORT ?= 8000
+# Set in some containers: every process of the tests would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q

@@ -21,7 +21,6 @@ from fixtures.servers import dies_with_us, free_port
 from fixtures.sizes import FULL
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
-from srs.server.cli.season import Season
 from srs.server.store.accounts import user_by_email
 from srs.server.store.engine import Store
 
@@ -90,6 +89,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 @pytest.fixture(scope=scope)
 def demo_season(demo: Demo) -> Iterator[Played]:
     """Its season when the last round is open."""
+    from srs.server.cli.season import Season  # brings scikit-learn, which most tests do without
+
     wait_for(lambda: "Round 3 is open" in demo.said and "played", SEASON_S)
     [data] = demo.folder.glob("srs-demo-*")
     config = make_config(data, f"sqlite:///{data / 'srs.sqlite'}")
