@@ -103,14 +103,19 @@ def test_it_serves_judges_and_ends_in_good_order(sqlite_config: Config, store: S
 
 
 def test_parts_that_die_come_back_and_none_outlives_the_whole(sqlite_config: Config, store: Store) -> None:
-    """Kill every part, then the supervisor itself."""
+    """Kill every part, then what they are forked from, then the supervisor itself."""
     race = make_race(store)
     with running(sqlite_config, "--web-processes", "1") as site:
         before = site.parts()
-        for part in psutil.Process(site.process.pid).children():
-            part.kill()
-        wait_for(lambda: gone(before), PATIENCE_S, "the old parts are gone")
-        wait_for(site.answers, PATIENCE_S, "the site answers again")
+        [fork_server] = [each for each in before if "multiprocessing.forkserver" in " ".join(each.cmdline())][:1]
+        parts = fork_server.children()
+        assert len(parts) == 3, "web, tender, worker"
+        for doomed in (parts, [fork_server]):
+            old = [*doomed, *(child for each in doomed for child in each.children(recursive=True))]
+            for each in doomed:
+                each.kill()
+            wait_for(lambda old=old: gone(old), PATIENCE_S, "the old parts are gone")
+            wait_for(site.answers, PATIENCE_S, "the site answers again")
         send_many(race, 1)
         wait_for(lambda: not pending(store), PATIENCE_S, "it judges again")
         parts = site.parts()

@@ -1,7 +1,8 @@
 """``srs-server run``: the parts of one machine as processes, kept alive and ended together.
 
-Web (gunicorn), workers and the tender are children of this process. A part that dies is started again; SIGTERM or
-Ctrl-C ends all of them, within half a minute; if this process is killed, they end by themselves.
+Web (gunicorn), workers and the tender are forked from one process that has done the imports (``nursery.py``). A part
+that dies is started again; SIGTERM or Ctrl-C ends all of them, within half a minute; if this process is killed, they
+end by themselves.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,21 +81,28 @@ def run(wanted: list[Part], until: Callable[[], bool] = lambda: False) -> int:
 
 
 def _start(part: Part) -> multiprocessing.process.BaseProcess:
-    # A fresh interpreter: nothing (threads, connections) is shared with this one by accident.
-    process = multiprocessing.get_context("spawn").Process(
-        target=_begin, args=(os.getpid(), part), name=part.name, daemon=False
-    )
+    # A copy of a process that has only imported: nothing (threads, connections) is shared with this one by accident.
+    fork_server = multiprocessing.get_context("forkserver")
+    fork_server.set_forkserver_preload(["srs.server.cli.nursery"])
+    process = fork_server.Process(target=_begin, args=(part,), name=part.name, daemon=False)
     process.start()
     return process
 
 
-def _begin(parent: int, part: Part) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        return
+def _begin(part: Part) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)  # of the fork server, which is our parent
+    threading.Thread(target=_end_with_supervisor, name="supervisor", daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     os.setpgid(0, 0)  # the terminal's Ctrl-C is for the supervisor alone
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s {part.name}: %(message)s")
     part.target(*part.arguments)
+
+
+def _end_with_supervisor() -> None:
+    supervisor = multiprocessing.parent_process()
+    assert supervisor is not None  # noqa: S101
+    supervisor.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(processes: list[multiprocessing.process.BaseProcess]) -> int:
