@@ -8,11 +8,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from srs.lab.features import Floats, Packets, counts, counts_and_first_sizes, fingerprint, packets, raw_sizes
 
@@ -24,14 +19,40 @@ class Recipe(NamedTuple):
     classifier: Callable[[int], Any]
 
 
+# scikit-learn takes seconds to import: only whoever trains waits for it.
+
+
+def _forest(seed: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(260, random_state=seed)
+
+
+def _trees(seed: int) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(300, random_state=seed)
+
+
+def _neighbours(_: int) -> Any:
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(5, weights="distance"))
+
+
+def _bayes(_: int) -> Any:
+    from sklearn.naive_bayes import GaussianNB
+
+    return GaussianNB(var_smoothing=1e-3)
+
+
 KINDS: Final[Mapping[str, Recipe]] = {
-    "forest": Recipe(raw_sizes, lambda seed: RandomForestClassifier(260, random_state=seed)),
-    "trees": Recipe(fingerprint, lambda seed: ExtraTreesClassifier(300, random_state=seed)),
-    "neighbours": Recipe(
-        counts,
-        lambda _: make_pipeline(StandardScaler(), KNeighborsClassifier(5, weights="distance")),
-    ),
-    "bayes": Recipe(counts_and_first_sizes, lambda _: GaussianNB(var_smoothing=1e-3)),
+    "forest": Recipe(raw_sizes, _forest),
+    "trees": Recipe(fingerprint, _trees),
+    "neighbours": Recipe(counts, _neighbours),
+    "bayes": Recipe(counts_and_first_sizes, _bayes),
 }
 
 
