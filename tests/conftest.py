@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["SRS_LEDGER"] = str(Path(tempfile.mkdtemp(prefix="srs-ledger-")) / "ledger.jsonl")
 
 
-SLOW_FIRST = ("golden", "faults", "browser", "functional", "properties", "security")
+SLOW_FIRST = ("browser", "golden", "faults", "functional", "properties", "security")
 """The folders with the longest tests: begun last, one of them would leave the other processes idle."""
 
 
@@ -43,13 +43,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.path.relative_to(TESTS).parts[0], len(order)))
 
 
-TOGETHER = (
-    "tests/golden/test_demo.py",
-    "tests/golden/test_season.py",
-    "tests/browser/test_every_page.py",
-    "tests/functional/test_uploads_over_http.py",
-)
-"""What has a fixture that is dear and shared: run by one process. Golden ones share the demo's season."""
+TOGETHER = {
+    "tests/browser/": "Chromium",
+    "tests/golden/test_demo.py": "the demo's season",
+    "tests/golden/test_season.py": "the demo's season",
+    "tests/functional/test_uploads_over_http.py": "the server of the uploads",
+    "tests/functional/test_query_counts.py": "the big race",
+    "tests/security/test_no_label_is_found.py": "the big race",
+    "tests/security/test_hostile_text.py": "the big race",
+}
+"""What shares something dear, and what that is: run by one process."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,8 +62,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class TestByTest(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            module = nodeid.partition("::")[0]
-            return str(Path(module).parent) if module in TOGETHER else nodeid
+            return next((shared for path, shared in TOGETHER.items() if nodeid.startswith(path)), nodeid)
 
     return TestByTest(config, log)
 

@@ -26,7 +26,7 @@ from fixtures.every_page import Address, every_page, pages_without_data, people_
 from fixtures.site import Site, served
 from fixtures.sizes import FULL, record
 from srs.server.services.access import Person
-from worlds.big_race import populate_big
+from worlds.big_race import grow
 from worlds.small_race import add_person
 
 TEAMS = 8
@@ -59,9 +59,9 @@ class Tour:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templates) -> Iterator[Tour]:
     """A race in the attack phase of its second round."""
-    with served(tmp_path_factory.mktemp("played") / "data", sqlite_templates.of("empty")) as site:
-        people, sent = populate_big(site.store, TEAMS)
-        yield tour_of(site, people_who_look(people), every_page(site.app, site.server, people, sent))
+    with served(tmp_path_factory.mktemp("played") / "data", sqlite_templates.of("big_race")) as site:
+        grow(site.store, site.people, TEAMS)
+        yield tour_of(site, people_who_look(site.people), every_page(site.app, site.server, site.people, site.played))
 
 
 @pytest.fixture(scope="module")

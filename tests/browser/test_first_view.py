@@ -10,10 +10,11 @@ from playwright.sync_api import Browser
 from fixtures.chromium import PersonAtScreen
 from fixtures.databases import Templates
 from fixtures.site import served
-from fixtures.sizes import record
-from worlds.big_race import populate_big
+from fixtures.sizes import FULL, record
+from worlds.big_race import grow, populate_big
 
 FIRST_VIEW_MAX_BYTES = 300_000
+TEAMS = 8
 
 
 def transferred(browser: Browser, base_url: str, path: str) -> int:
@@ -32,8 +33,12 @@ def transferred(browser: Browser, base_url: str, path: str) -> int:
 @pytest.fixture
 def weights(browser: Browser, tmp_path: Path, sqlite_templates: Templates) -> dict[str, int]:
     """Bytes by path."""
-    with served(tmp_path / "data", sqlite_templates.of("empty")) as site:
-        people, _ = populate_big(site.store, 8, cells=12, repetitions=8)
+    with served(tmp_path / "data", sqlite_templates.of("empty" if FULL else "big_race")) as site:
+        if FULL:
+            people, _ = populate_big(site.store, TEAMS, cells=12, repetitions=8)
+        else:
+            people = site.people
+            grow(site.store, people, TEAMS)
         race = f"/races/{people.slug}"
         paths = ("/", race, f"{race}/leaderboard", f"{race}/rounds/1")
         return {path: transferred(browser, site.base_url, path) for path in paths}

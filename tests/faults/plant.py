@@ -123,7 +123,7 @@ def wait_for(condition: Callable[[], object], within_s: float, what: str) -> flo
     while not condition():
         if time.monotonic() - began > limit_s:
             pytest.fail(f"{what}: not within {limit_s} s")
-        time.sleep(0.02)
+        time.sleep(0.05)
     return time.monotonic() - began
 
 

@@ -33,7 +33,7 @@ def site(postgres_config: Config, redis_server: str) -> Config:
 
 def test_the_practice_match_is_made_by_whoever_comes_next(site: Config, tmp_path: Path) -> None:
     """Killed with -9 in the middle, again and again: one practice match in the end, whole."""
-    kills = size(2, 20)
+    kills = size(1, 20)
     store = Store(site)
     make_race(store)
     with workers_of(site, tmp_path / "workers") as workers:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from fixtures.live import PATIENCE_S, wait_for
+from fixtures.sizes import FULL
 
 TESTS = Path(__file__).parents[1]
 RUN = """
@@ -66,7 +67,7 @@ def run_of_tests(folder: Path, servers: str) -> Iterator[subprocess.Popen[bytes]
         process.wait()
 
 
-@pytest.mark.parametrize("ended", ["the run", "its worker"])
+@pytest.mark.parametrize("ended", ["the run", "its worker"] if FULL else ["the run"])
 def test_what_is_started_ends(folder: Path, ended: str) -> None:
     """Programs and temporary files. In the worker's turn without PostgreSQL, which takes its time to begin."""
     servers = {"the run": "postgres, redis_server", "its worker": "redis_server"}[ended]

@@ -32,7 +32,7 @@ def test_r13_twenty_hash_seeds(tmp_path: Path) -> None:
         published=[],
     )
     seen: set[tuple[tuple[str, bytes], ...]] = set()
-    tries = size(4, 20)
+    tries = size(3, 20)
     for number in range(tries):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -58,7 +58,7 @@ def store(sqlite_config: Config, redis_server: str) -> Iterator[Store]:
 
 def test_r13_one_or_eight_workers(store: Store, sqlite_config: Config, redis_server: str, tmp_path: Path) -> None:
     """R13: the same files, judged one after the other and eight at once."""
-    race, files = make_race(store), size(4, 40)
+    race, files = make_race(store), size(2, 40)
     send_many(race, files)
     for number, concurrency in enumerate((1, 8)):
         config = replace(sqlite_config, broker_url=redis_server, sweep_s=0.3)

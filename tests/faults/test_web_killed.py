@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from faults.plant import make_race, wait_for
+from fixtures.databases import FEWER
 from fixtures.live import Visitor, on_the_wire, running_server, web_processes
 from fixtures.sizes import FULL, record, size
 from srs.server.config import Config
@@ -55,6 +57,7 @@ class Tally:
     doubled: list[str] = field(default_factory=list)
 
 
+@pytest.mark.parametrize("config", FEWER, indirect=True)
 def test_r4_the_web_server_is_killed(config: Config) -> None:
     """R4: every row has its blob, orphans are gone after an hour, and who saw an answer finds it in the database.
 

@@ -15,7 +15,7 @@ from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.store.engine import Store
 from srs.server.web.app import create_app
-from worlds.big_race import populate_big
+from worlds.big_race import grow
 
 QUERIES_MAX = 30
 FEW, MANY = size(8, 10), size(12, 40)
@@ -26,7 +26,11 @@ def queries_of_pages(folder: Path, template: Template, count: int) -> dict[tuple
     shutil.copy(template.database, folder / "srs.sqlite")
     config = replace(make_config(folder, f"sqlite:///{folder / 'srs.sqlite'}"), demo=True)
     server = Server(config, Store(config), SilentBell())
-    people, played = populate_big(server.store, count)
+    template.copy_files(folder)
+    people, played = template.world.people, template.world.played
+    assert people is not None
+    assert played is not None
+    grow(server.store, people, count)
     app = create_app(server)
     pages, meter, found = every_page(app, server, people, played), Meter(server.store), {}
     for role, person in people_who_look(people).items():
@@ -40,11 +44,11 @@ def queries_of_pages(folder: Path, template: Template, count: int) -> dict[tuple
 
 
 def test_no_page_makes_many_queries_or_more_in_a_larger_race(tmp_path: Path, sqlite_templates: Templates) -> None:
-    empty = sqlite_templates.of("empty")
+    big_race = sqlite_templates.of("big_race")
     for count in (FEW, MANY):
         (tmp_path / str(count)).mkdir()
-    few = queries_of_pages(tmp_path / str(FEW), empty, FEW)
-    many = queries_of_pages(tmp_path / str(MANY), empty, MANY)
+    few = queries_of_pages(tmp_path / str(FEW), big_race, FEW)
+    many = queries_of_pages(tmp_path / str(MANY), big_race, MANY)
     assert len(few) > 50
     assert few.keys() == many.keys()
     assert {page: len(made) for page, made in many.items() if len(made) > QUERIES_MAX} == {}

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from flask import Flask
 
 from fixtures.clients import BASE_URL, Browser
-from fixtures.sizes import FULL
+from fixtures.sizes import FULL, size
 from srs.server.bootstrap import Server
 from worlds.played_round import Played
 from worlds.small_race import People
@@ -48,7 +48,7 @@ def test_traversal(app: Flask, server: Server, people: People, played: Played) -
     )
     served = []
     for place in places:
-        for index, payload in enumerate(payloads()):
+        for index, payload in enumerate(payloads()[:: size(2, 1)]):
             variants = (payload, quote(payload, safe=""))
             for sent in variants if FULL else variants[index % 2 :][:1]:
                 path = place.format(sent.replace("\x00", "%00"))

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from fixtures.sizes import size
 from srs.errors import StateError
 from srs.server.config import Config
 from srs.server.store.engine import Store
@@ -26,6 +27,9 @@ from srs.server.config import Config
 from srs.server.store.migrations import migrate
 migrate(Config(data=Path(sys.argv[1]), database_url=sys.argv[2], secret_key=""))
 """
+
+
+PROCESSES = size(2, 4)
 
 
 def test_the_migrated_tables_are_those_of_the_models(store: Store) -> None:
@@ -56,10 +60,10 @@ def test_many_processes_migrate_an_empty_database_at_once(config: Config, store:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(4)
+        for _ in range(PROCESSES)
     ]
     troubles = [process.communicate(timeout=60)[1] for process in together]
-    assert [process.returncode for process in together] == [0] * 4, troubles
+    assert [process.returncode for process in together] == [0] * PROCESSES, troubles
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
@@ -67,9 +71,9 @@ def test_many_processes_migrate_an_empty_database_at_once(config: Config, store:
 def test_many_processes_create_one_sqlite_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'srs.sqlite'}"
     command_line = [sys.executable, "-c", RUN, str(tmp_path), url]
-    together = [subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    together = [subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
     troubles = [process.communicate(timeout=60)[1] for process in together]
-    assert [process.returncode for process in together] == [0] * 4, troubles
+    assert [process.returncode for process in together] == [0] * PROCESSES, troubles
 
 
 def test_a_database_of_a_later_version_is_refused(store: Store, config: Config) -> None:

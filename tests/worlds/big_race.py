@@ -56,9 +56,14 @@ def populate_big(store: Store, count: int, *, cells: int = 4, repetitions: int =
     game = _Game(store, people.slug, captains, cells, repetitions)
     for number in (1, 2):
         played = game.play_round(number)
+    grow(store, people, count)
+    return people, played
+
+
+def grow(store: Store, people: People, count: int) -> None:
+    """Bring the race of the four teams that played to ``count`` teams (4, or 8 and more)."""
     with store.work() as session:
         _Copies(session, people.slug).make(count)
-    return people, played
 
 
 def _toml(cells: int, repetitions: int) -> str:
