@@ -68,9 +68,9 @@ def test_any_bytes_get_a_verdict() -> None:
     @given(st.one_of(files, st.binary(max_size=300)))
     def check(source: bytes) -> None:
         nonlocal tried, slowest
-        began = time.perf_counter()
+        began = time.process_time()  # not the clock, on which other tests may have their turn
         judged(source)
-        slowest = max(slowest, time.perf_counter() - began)
+        slowest = max(slowest, time.process_time() - began)
         tried += 1
 
     check()

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from faults.plant import make_race, wait_for
 from fixtures.databases import FEWER
-from fixtures.live import Visitor, on_the_wire, running_server, web_processes
+from fixtures.live import PATIENCE_S, Visitor, on_the_wire, running_server, web_processes
 from fixtures.sizes import FULL, record, size
 from srs.server.config import Config
 from srs.server.services.storage import sweep_blobs
@@ -118,7 +118,7 @@ def send_until_killed(request: httpx.Request, cut: int, delay_s: float | None) -
 
     Returns what had come back by then.
     """
-    with socket.create_connection((request.url.host, request.url.port), timeout=30) as connection:
+    with socket.create_connection((request.url.host, request.url.port), timeout=PATIENCE_S) as connection:
         connection.sendall(on_the_wire(request)[:cut])
         if delay_s is None:
             connection.recv(1, socket.MSG_PEEK)

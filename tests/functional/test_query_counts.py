@@ -24,9 +24,9 @@ FEW, MANY = size(8, 10), size(12, 40)
 def queries_of_pages(folder: Path, template: Template, count: int) -> dict[tuple[str, str], list[str]]:
     """The statements of every page for everybody, in a race of ``count`` teams."""
     shutil.copy(template.database, folder / "srs.sqlite")
+    template.copy_files(folder)
     config = replace(make_config(folder, f"sqlite:///{folder / 'srs.sqlite'}"), demo=True)
     server = Server(config, Store(config), SilentBell())
-    template.copy_files(folder)
     people, played = template.world.people, template.world.played
     assert people is not None
     assert played is not None

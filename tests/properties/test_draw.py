@@ -109,9 +109,9 @@ def test_the_largest_race_is_drawn_in_seconds() -> None:
     teams = list(range(1, size(1000, 10_000) + 1))
     seen: set[tuple[int, int]] = set()
     for turn in range(4):
-        start = time.monotonic()
+        start = time.process_time()  # not the clock, on which other tests may have their turn
         pairs = draw(teams, teams, 3, bytes([turn]), seen)
-        assert time.monotonic() - start < len(teams) / 1000
+        assert time.process_time() - start < len(teams) / 1000
         assert faults_of(pairs, teams, teams, 3) == []
         assert not seen & set(pairs)
         seen |= set(pairs)

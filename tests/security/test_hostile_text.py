@@ -25,6 +25,7 @@ from werkzeug.test import TestResponse
 
 from fixtures.clients import BASE_URL, Browser, text_of
 from fixtures.every_page import Address, every_page
+from fixtures.live import PATIENCE_S
 from fixtures.routes import path_to, unsafe_routes, values_of
 from fixtures.sizes import FULL, record, size
 from srs.client.main import main as srs
@@ -413,7 +414,7 @@ def test_on_a_terminal_while_captures_are_read(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("srs")), "convert", "all.zip", "-o", "d.csv"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
     subprocess.run(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=60, check=False
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=PATIENCE_S, check=False
     )
     os.close(theirs)
     shown = os.read(ours, 1_000_000).decode()

@@ -18,7 +18,9 @@ from flask import Flask
 from werkzeug.exceptions import RequestTimeout
 
 from fixtures.clients import BASE_URL, Browser, text_of
+from fixtures.live import PATIENCE_S
 from fixtures.servers import dies_with_us
+from fixtures.sizes import promised
 from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.store.engine import Store
@@ -131,7 +133,7 @@ def gunicorn(sqlite_config: Config, tmp_path: Path) -> Iterator[tuple[int, int]]
     command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "2", "-b", f"127.0.0.1:{port}"]
     command = dies_with_us([*command, "slow_server:app"])
     with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -149,12 +151,12 @@ def test_a_slow_body_is_ended(gunicorn: tuple[int, int]) -> None:
         "Content-Type: application/x-www-form-urlencoded\r\n\r\na"
     )
     began = time.monotonic()
-    slow = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(4)]
+    slow = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) for _ in range(4)]
     for connection in slow:
         connection.sendall(head.encode())
     answers = []
     for connection in slow:
-        while time.monotonic() - began < 25:
+        while time.monotonic() - began < PATIENCE_S:
             try:
                 connection.settimeout(1)
                 answers.append(connection.recv(100))
@@ -163,10 +165,10 @@ def test_a_slow_body_is_ended(gunicorn: tuple[int, int]) -> None:
                 connection.sendall(b"a")
         connection.close()
     assert [answer[:12] for answer in answers] == [b"HTTP/1.1 408"] * 4
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < promised(15)
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     assert sum(process.memory_info().rss for process in family) < 600 * MEGABYTE
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as healthy:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as healthy:
         healthy.sendall(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
         assert healthy.recv(12) == b"HTTP/1.1 200"
 
@@ -176,7 +178,7 @@ def test_a_refused_upload_gets_its_answer(gunicorn: tuple[int, int]) -> None:
     port, _pid = gunicorn
     body = bytes(20 * MEGABYTE)
     head = f"POST /races/none/defence HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode() + body)
         assert connection.recv(12) == b"HTTP/1.1 403"
 

@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from sqlalchemy import select
 
+from fixtures.live import PATIENCE_S
 from fixtures.servers import free_port
 from fixtures.sizes import record
 from srs.errors import InputError
@@ -66,7 +67,7 @@ def served(controller: Controller) -> Iterator[None]:
 @pytest.fixture
 def smtp(config: Config) -> Iterator[tuple[Inbox, Config]]:
     inbox, port = Inbox(), free_port()
-    with served(Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=60)):
+    with served(Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S)):
         yield inbox, replace(config, smtp_url=f"smtp://127.0.0.1:{port}", base_url="https://race.example.org")
 
 
@@ -166,7 +167,7 @@ def test_a_mail_is_not_due_before_its_time(store: Store, smtp: tuple[Inbox, Conf
 
 def test_starttls_with_a_password(store: Store, config: Config, certificate: ssl.SSLContext) -> None:
     inbox, port = Inbox(), free_port()
-    with served(Guarded(inbox, hostname="127.0.0.1", port=port, ready_timeout=60, tls_context=certificate)):
+    with served(Guarded(inbox, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S, tls_context=certificate)):
         guarded = replace(config, smtp_url=f"smtp://srs:p%40ss@127.0.0.1:{port}")
         write(store)
         assert send_due_mail(store, guarded, deliverer(guarded)) == 1
@@ -177,7 +178,7 @@ def test_starttls_with_a_password(store: Store, config: Config, certificate: ssl
 
 def test_smtps(store: Store, config: Config, certificate: ssl.SSLContext) -> None:
     inbox, port = Inbox(), free_port()
-    with served(Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=60, ssl_context=certificate)):
+    with served(Controller(inbox, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S, ssl_context=certificate)):
         over_tls = replace(config, smtp_url=f"smtps://127.0.0.1:{port}")
         write(store)
         assert send_due_mail(store, over_tls, deliverer(over_tls)) == 1

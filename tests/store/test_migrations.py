@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from fixtures.live import PATIENCE_S
 from fixtures.sizes import size
 from srs.errors import StateError
 from srs.server.config import Config
@@ -62,7 +63,7 @@ def test_many_processes_migrate_an_empty_database_at_once(config: Config, store:
         )
         for _ in range(PROCESSES)
     ]
-    troubles = [process.communicate(timeout=60)[1] for process in together]
+    troubles = [process.communicate(timeout=PATIENCE_S)[1] for process in together]
     assert [process.returncode for process in together] == [0] * PROCESSES, troubles
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
@@ -72,7 +73,7 @@ def test_many_processes_create_one_sqlite_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'srs.sqlite'}"
     command_line = [sys.executable, "-c", RUN, str(tmp_path), url]
     together = [subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
-    troubles = [process.communicate(timeout=60)[1] for process in together]
+    troubles = [process.communicate(timeout=PATIENCE_S)[1] for process in together]
     assert [process.returncode for process in together] == [0] * PROCESSES, troubles
 
 

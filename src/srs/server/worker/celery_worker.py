@@ -7,6 +7,7 @@ from threading import Thread
 from typing import Any
 
 from celery import Celery, signals
+from celery.worker.request import Request
 
 from srs.errors import SrsError
 from srs.server.bell import TASK, celery_app
@@ -46,12 +47,23 @@ def serve(server: Server, concurrency: int) -> int:
     return int(worker.exitcode or 0)
 
 
+class Ring(Request):  # type: ignore[misc]
+    """A message whose failed acknowledgement makes the consumer connect anew.
+
+    Celery only logs the failure, and the message keeps its place among the few that a consumer may hold: after as many
+    as it has threads, a worker would never hear the broker again.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **{**settings, "connection_errors": ()})
+
+
 def worker_app(server: Server, shutdown: Shutdown) -> Celery:
     """The application of the consuming side, with its one task."""
     app = celery_app(server.config.broker_url, for_requests=False)
     app.conf.update(worker_enable_remote_control=False)
 
-    @app.task(name=TASK, ignore_result=True, max_retries=0)  # type: ignore[untyped-decorator]
+    @app.task(name=TASK, ignore_result=True, max_retries=0, Request=Ring)  # type: ignore[untyped-decorator]
     def work(_job_id: int) -> None:
         try:
             work_once(server, worker_name("celery"), shutdown)
