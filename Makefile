@@ -73,9 +73,16 @@ clean-pages: $(VENV)/.dev services ## look at every page with axe-core, and note
 	@: > tests/browser/clean_pages.txt
 	@SRS_FULL=1 SRS_RECORD=1 $(BIN)/python -m pytest tests/browser/test_every_page.py
 
+# They kill and count real processes and hold promised seconds: nothing else may run beside them.
+ALONE := $(addprefix tests/faults/test_,nothing_is_lost.py same_scores.py web_killed.py told_once.py house_killed.py bell.py)
+
 .PHONY: faults
+faults: export SRS_FULL := 1
+faults: export SRS_LEDGER := $(shell mktemp -u)
 faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled
-	@SRS_FULL=1 $(BIN)/python -m pytest -p no:randomly tests --ignore tests/lint
+	@$(BIN)/python -m pytest -n 2 -p no:randomly tests --ignore tests/lint $(addprefix --ignore ,$(ALONE))
+	@$(BIN)/python -m pytest -p no:randomly $(ALONE)
+	@rm $$SRS_LEDGER
 
 .PHONY: lock
 lock: $(VENV)/.dev ## write requirements/*.lock anew from pyproject.toml

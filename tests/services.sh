@@ -9,7 +9,7 @@ missing=""
 has_postgres || missing="postgresql"
 has_redis || missing="${missing:+$missing }redis-server"
 command -v openssl >/dev/null 2>&1 || missing="${missing:+$missing }openssl"
-command -v chromium >/dev/null 2>&1 || missing="${missing:+$missing }chromium"
+command -v chromium-headless-shell >/dev/null 2>&1 || missing="${missing:+$missing }chromium-headless-shell"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then

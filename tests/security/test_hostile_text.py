@@ -66,6 +66,10 @@ LOADED = {"script", "img", "link", "source", "image", "use"}
 LOCAL = ("/", "#", "?", "mailto:", "data:image/", "https://", "http://127.0.0.1")
 
 
+ON_ONE = pytest.mark.parametrize("server", ["postgres" if FULL else "sqlite"], indirect=True)
+"""What a page does with a text is no question of the database: the dearest check runs on one."""
+
+
 @pytest.fixture
 def stage(app: Flask, server: Server, big_race: tuple[People, Played]) -> tuple[People, list[Address]]:
     """A played race, and the addresses of all its pages."""
@@ -148,6 +152,7 @@ def wrong_with(answer: TestResponse, texts: list[str], usual: Shape) -> list[str
     return found
 
 
+@ON_ONE
 def test_on_every_page(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
     """Stranger, student, another student, staff: the page has the elements that it has with a harmless text."""
     people, pages = stage
