@@ -71,10 +71,9 @@ ON_ONE = pytest.mark.parametrize("server", ["postgres" if FULL else "sqlite"], i
 
 
 @pytest.fixture
-def stage(app: Flask, server: Server, big_race: tuple[People, Played]) -> tuple[People, list[Address]]:
-    """A played race, and the addresses of all its pages."""
-    people, played = big_race
-    return people, every_page(app, server, people, played)
+def pages(app: Flask, server: Server, big_race: tuple[People, Played]) -> list[Address]:
+    """The addresses of all pages of a played race."""
+    return every_page(app, server, *big_race)
 
 
 def groups() -> list[list[str]]:
@@ -153,9 +152,9 @@ def wrong_with(answer: TestResponse, texts: list[str], usual: Shape) -> list[str
 
 
 @ON_ONE
-def test_on_every_page(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
+def test_on_every_page(app: Flask, server: Server, big_race: tuple[People, Played], pages: list[Address]) -> None:
     """Stranger, student, another student, staff: the page has the elements that it has with a harmless text."""
-    people, pages = stage
+    people, _ = big_race
     browsers = {
         "stranger": Browser(app),
         "student": Browser(app).sign_in(people.ada),
@@ -193,9 +192,9 @@ FIELDS = (
 )
 
 
-def test_what_is_answered_to_forms(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
+def test_what_is_answered_to_forms(app: Flask, server: Server, big_race: tuple[People, Played]) -> None:
     """Every route that takes a form, every field hostile; refused or taken, the answer and the next page are text."""
-    people, _ = stage
+    people, _ = big_race
     values = values_of(people, Played({1: "none"}, {1: "none"}), 1, "no-such-token")
     for person in (people.nils, people.ada, people.dana)[size(1, 0) :]:
         browser = Browser(app).sign_in(person)
@@ -267,9 +266,9 @@ def test_what_cannot_be_seen_is_refused_in_names(server: Server, people: People,
         read_rules(toml)
 
 
-def test_in_mails(server: Server, stage: tuple[People, list[Address]]) -> None:
+def test_in_mails(server: Server, big_race: tuple[People, Played]) -> None:
     """What people are told about people, teams and files with such names: plain text, and nothing of it is obeyed."""
-    people, _ = stage
+    people, _ = big_race
     told: list[EmailMessage] = []
     for texts in groups():
         with server.store.work() as session:
@@ -318,9 +317,9 @@ def test_no_header_comes_out_of_a_text(server: Server, people: People, text: str
     assert visible_only(str(message["Subject"]))
 
 
-def test_in_exports(server: Server, stage: tuple[People, list[Address]]) -> None:
+def test_in_exports(server: Server, big_race: tuple[People, Played]) -> None:
     """F9: no cell of a CSV begins a formula; JSON stays JSON; every name comes back as it was."""
-    people, _ = stage
+    people, _ = big_race
     texts = (*HOSTILE, *(f"{lead}{WORD}" for lead in FORMULA_LEADS))
     for start in range(0, len(texts), IN_ONE_EXPORT):
         given = {number: texts[(start + number) % len(texts)] for number in range(1, 1 + TEAMS)}
@@ -428,9 +427,11 @@ def test_on_a_terminal_while_captures_are_read(tmp_path: Path) -> None:
     assert [text for text in HOSTILE if not visible_only(text) and text in shown] == []
 
 
-def test_what_a_file_says_is_shown_as_text(app: Flask, server: Server, stage: tuple[People, list[Address]]) -> None:
+def test_what_a_file_says_is_shown_as_text(
+    app: Flask, server: Server, big_race: tuple[People, Played], pages: list[Address]
+) -> None:
     """The report of a rejected file quotes its cells; to its team, and to staff."""
-    people, pages = stage
+    people, _ = big_race
     rejected = next(one for one in pages if one.state == "defence rejected")
     public_id = rejected.path.rsplit("/", 1)[-1]
     browsers = [Browser(app).sign_in(person) for person in (people.ada, people.dana)]

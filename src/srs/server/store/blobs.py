@@ -34,9 +34,12 @@ class Blobs:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ("tmp", *(f"{byte:02x}" for byte in range(256))):
-            (root / name).mkdir(parents=True, exist_ok=True)
-        _sync_folder(root)
+        root.mkdir(parents=True, exist_ok=True)
+        missing = {"tmp", *(f"{byte:02x}" for byte in range(256))} - {path.name for path in root.iterdir()}
+        for name in missing:
+            (root / name).mkdir(exist_ok=True)  # another process may have been quicker
+        if missing:
+            _sync_folder(root)
 
     def path(self, sha256: str) -> Path:
         """Where a blob lies. Raises ``NotFound`` for anything that is not a stored blob's name."""
