@@ -69,7 +69,7 @@ LOCAL = ("/", "#", "?", "mailto:", "data:image/", "https://", "http://127.0.0.1"
 
 
 ON_ONE = pytest.mark.parametrize("server", ["postgres" if FULL else "sqlite"], indirect=True)
-"""What a page does with a text is no question of the database: the dearest check runs on one."""
+"""What a page does with a text is no question of the database: the dearest checks run on one."""
 
 
 @pytest.fixture
@@ -196,6 +196,7 @@ FIELDS = (
 )
 
 
+@ON_ONE
 def test_what_is_answered_to_forms(app: Flask, server: Server, big_race: tuple[People, Played]) -> None:
     """Every route that takes a form, every field hostile; refused or taken, the answer and the next page are text."""
     people, _ = big_race
