@@ -44,9 +44,12 @@ class Site:
 
 
 def environ(config: Config) -> dict[str, str]:
-    """The settings of an installation, and nothing else that is ours."""
+    """The settings of an installation, and nothing else that is ours; temporary files have a long way."""
+    temporary = config.data / ("far away " * 10)
+    temporary.mkdir(exist_ok=True)
     others = {name: value for name, value in os.environ.items() if not name.startswith("SRS_")}
     return others | {
+        "TMPDIR": str(temporary),
         "SRS_DATA": str(config.data),
         "SRS_DATABASE_URL": config.database_url,
         "SRS_SECRET_KEY": SECRET,

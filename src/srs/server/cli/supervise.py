@@ -13,9 +13,11 @@ import multiprocessing
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
@@ -34,6 +36,7 @@ PAUSE_S = 1.0
 """Between two starts of the same part."""
 END_WITHIN_S = 28.0
 THREADS = 8
+TEMPORARY_MAX_BYTES = 60
 
 _log = logging.getLogger(__name__)
 
@@ -85,8 +88,21 @@ def _start(part: Part) -> multiprocessing.process.BaseProcess:
     fork_server = multiprocessing.get_context("forkserver")
     fork_server.set_forkserver_preload(["srs.server.cli.nursery"])
     process = fork_server.Process(target=_begin, args=(part,), name=part.name, daemon=False)
-    process.start()
+    with _room_for_a_socket():
+        process.start()
     return process
+
+
+@contextmanager
+def _room_for_a_socket() -> Iterator[None]:
+    """The fork server listens in the folder for temporary files, and a socket's name has 107 bytes at most."""
+    chosen = tempfile.tempdir
+    if len(os.fsencode(tempfile.gettempdir())) > TEMPORARY_MAX_BYTES:
+        tempfile.tempdir = "/tmp"  # noqa: S108  (a folder of our own is made in it)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = chosen
 
 
 def _begin(part: Part) -> None:
