@@ -80,9 +80,10 @@ ALONE := $(addprefix tests/faults/test_,nothing_is_lost.py same_scores.py web_ki
 faults: export SRS_FULL := 1
 faults: export SRS_LEDGER := $(shell mktemp -u)
 faults: $(VENV)/.dev services ## the checks at their full size; prints what was tried, lost, doubled
-	@$(BIN)/python -m pytest -n 2 -p no:randomly tests --ignore tests/lint $(addprefix --ignore ,$(ALONE))
-	@$(BIN)/python -m pytest -p no:randomly $(ALONE)
-	@rm $$SRS_LEDGER
+	@status=0; \
+	$(BIN)/python -m pytest -n 2 -p no:randomly tests --ignore tests/lint $(addprefix --ignore ,$(ALONE)) || status=$$?; \
+	$(BIN)/python -m pytest -p no:randomly $(ALONE) || status=$$?; \
+	rm -f $$SRS_LEDGER; exit $$status
 
 .PHONY: lock
 lock: $(VENV)/.dev ## write requirements/*.lock anew from pyproject.toml

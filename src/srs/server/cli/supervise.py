@@ -37,6 +37,7 @@ PAUSE_S = 1.0
 END_WITHIN_S = 28.0
 THREADS = 8
 TEMPORARY_MAX_BYTES = 60
+"""Of the path to the folder for temporary files: what multiprocessing adds to it must fit a socket's name."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def hidden_parts(config: Config, workers: int) -> list[Part]:
 def run(wanted: list[Part], until: Callable[[], bool] = lambda: False) -> int:
     """Keep the parts running until a signal (or ``until``) ends them; returns the exit status.
 
-    Call it from the main thread: the parts end with the thread that started them.
+    Call it from the main thread, which alone is told of signals. The parts end with this process.
     """
     ends: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
