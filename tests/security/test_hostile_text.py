@@ -18,9 +18,9 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup, Comment
 from click.testing import CliRunner, Result
 from flask import Flask
+from selectolax.lexbor import LexborHTMLParser
 from werkzeug.test import TestResponse
 
 from fixtures.clients import BASE_URL, Browser, text_of
@@ -62,6 +62,8 @@ IN_ONE_EXPORT = size(TEAMS, 1)
 BY_THEMSELVES = HOSTILE[:: size(4, 1)]
 """Those that are tried one by one where each costs a page, a mail or a program."""
 
+STRANGE = {"iframe", "object", "embed", "base", "math", "template"}
+ADDRESSES = {"href", "src", "action", "formaction", "xlink:href", "data", "hx-get", "hx-post"}
 LOADED = {"script", "img", "link", "source", "image", "use"}
 LOCAL = ("/", "#", "?", "mailto:", "data:image/", "https://", "http://127.0.0.1")
 
@@ -113,34 +115,49 @@ def _rules_with(race: Race, text: str) -> dict[str, object]:
 
 
 Shape = set[tuple[str, tuple[str, ...]]]
+Element = tuple[str, dict[str, str]]
 
 
-def shape(page: BeautifulSoup) -> Shape:
+def elements(body: str) -> tuple[list[Element], list[str]]:
+    """What a browser makes of a page: its elements, each with its attributes, and its comments."""
+    root = LexborHTMLParser(body).root
+    assert root is not None
+    assert root.parent is not None
+    found: list[Element] = []
+    comments: list[str] = []
+    for node in root.parent.traverse(include_text=True):  # comments may stand outside the root
+        if node.is_element_node:
+            found.append((str(node.tag), {name: value or "" for name, value in node.attributes.items()}))
+        elif node.is_comment_node:
+            comments.append(str(node.html))
+    return found, comments
+
+
+def shape(body: str) -> Shape:
     """Which elements a page is made of, each with the names of its attributes."""
-    return {(tag.name, tuple(sorted(tag.attrs))) for tag in page.find_all(True)}
+    return {(tag, tuple(sorted(attributes))) for tag, attributes in elements(body)[0]}
 
 
-def intruders(page: BeautifulSoup) -> list[str]:
+def intruders(body: str) -> list[str]:
     """What no page of ours has: handlers, inline scripts and styles, addresses from elsewhere, comments."""
-    found = [str(tag)[:200] for tag in page.find_all(["iframe", "object", "embed", "base", "math"])]
-    for tag in page.find_all(True):
-        if tag.name in ("script", "style") and not tag.get("src"):
-            found.append(str(tag)[:200])
-        for name, value in tag.attrs.items():
-            is_address = name in ("href", "src", "action", "formaction", "xlink:href", "data", "hx-get", "hx-post")
-            is_remote = not str(value).startswith(LOCAL) or (tag.name in LOADED and "//" in str(value))
-            if (is_address and is_remote) or name.startswith("on") or name in ("srcdoc", "style") or WORD in name:
-                found.append(str(tag)[:200])
-        if WORD in tag.name:
-            found.append(str(tag)[:200])
-    return found + [str(one)[:200] for one in page.find_all(string=lambda text: isinstance(text, Comment))]
+    found, comments = elements(body)
+    return [str(one)[:200] for one in found if is_intruder(*one)] + [one[:200] for one in comments]
+
+
+def is_intruder(tag: str, attributes: dict[str, str]) -> bool:
+    if tag in STRANGE or WORD in tag or (tag in ("script", "style") and not attributes.get("src")):
+        return True
+    for name, value in attributes.items():
+        is_remote = not value.startswith(LOCAL) or (tag in LOADED and "//" in value)
+        if (name in ADDRESSES and is_remote) or name.startswith("on") or name in ("srcdoc", "style") or WORD in name:
+            return True
+    return False
 
 
 def wrong_with(answer: TestResponse, texts: list[str], usual: Shape) -> list[str]:
     """Everything by which a page shows that it took a text for more than a text."""
     body = answer.get_data(as_text=True)
-    page = BeautifulSoup(body, "html.parser")
-    found = intruders(page) + [str(one) for one in sorted(shape(page) - usual)]
+    found = intruders(body) + [str(one) for one in sorted(shape(body) - usual)]
     found += [f"raw: {text}" for text in texts if "<" in text and text in body]
     if PRODUCT in body:
         found.append("a template was run")
@@ -165,7 +182,7 @@ def test_on_every_page(app: Flask, server: Server, big_race: tuple[People, Playe
         return {where: answer for where, answer in answers.items() if answer.mimetype in ("text/html", "image/svg+xml")}
 
     usual = {
-        where: shape(BeautifulSoup(answer.get_data(as_text=True), "html.parser"))
+        where: shape(answer.get_data(as_text=True))
         for where, answer in visit_all(HARMLESS).items()
     }
     found: dict[str, list[tuple[str, str]]] = {}
@@ -204,7 +221,7 @@ def test_what_is_answered_to_forms(app: Flask, server: Server, big_race: tuple[P
                         assert "attachment" in one.headers["Content-Disposition"], path
                         continue
                     body = one.get_data(as_text=True)
-                    assert intruders(BeautifulSoup(body, "html.parser")) == [], path
+                    assert intruders(body) == [], path
                     assert [raw for raw in texts if "<" in raw and raw in body] == [], path
 
 
@@ -241,9 +258,9 @@ def test_descriptions_are_markdown_and_nothing_more(app: Flask, server: Server, 
             race.rules_json = {**race.rules_json, "description": text}
         answer = browser.get(f"/races/{people.slug}")
         assert answer.status_code == 200
-        page = BeautifulSoup(answer.get_data(as_text=True), "html.parser")
-        assert intruders(page) == [], text
-        assert not page.select("main section.prose img"), text
+        body = answer.get_data(as_text=True)
+        assert intruders(body) == [], text
+        assert not LexborHTMLParser(body).css("main section.prose img"), text
 
 
 def visible_only(text: str) -> bool:
@@ -437,5 +454,5 @@ def test_what_a_file_says_is_shown_as_text(
         for browser in browsers:
             answer = browser.get(rejected.path)
             body = answer.get_data(as_text=True)
-            assert intruders(BeautifulSoup(body, "html.parser")) == [], text
+            assert intruders(body) == [], text
             assert "<" not in text or text not in body
