@@ -181,10 +181,7 @@ def test_on_every_page(app: Flask, server: Server, big_race: tuple[People, Playe
         answers = {(who, one.name): browser.get(one.path) for who, browser in browsers.items() for one in pages}
         return {where: answer for where, answer in answers.items() if answer.mimetype in ("text/html", "image/svg+xml")}
 
-    usual = {
-        where: shape(answer.get_data(as_text=True))
-        for where, answer in visit_all(HARMLESS).items()
-    }
+    usual = {where: shape(answer.get_data(as_text=True)) for where, answer in visit_all(HARMLESS).items()}
     found: dict[str, list[tuple[str, str]]] = {}
     shown = set()
     for texts in groups():
