@@ -1,6 +1,6 @@
 """Reads the coverage of the last run and holds packages to their floors, lines and branches each by itself.
 
-``make test`` names those that the unit tests alone must cover whole: ``python tests/coverage_floors.py game traces
+``make floors`` names those whose unit tests must cover them whole: ``python tests/coverage_floors.py game traces
 scoring``. ``make coverage`` names none, and holds every package after the whole suite.
 """
 

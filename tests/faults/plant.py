@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from fixtures.databases import SECRET
-from fixtures.servers import dies_with_us
+from fixtures.forked import Forked
 from fixtures.sizes import FULL
-from srs.server.config import Config
+from srs.server.bootstrap import open_server
+from srs.server.cli.main import main
+from srs.server.config import Config, read_config
 from srs.server.store.engine import Store
 from srs.server.store.events import Event
 from srs.server.store.jobs import HOUSE, PENDING, Job
 from srs.server.store.scores import DefenceScore
+from srs.server.worker import celery_worker
 from worlds.small_race import SmallRace, populate, race_toml
 
 GENEROUS = race_toml(tables="[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000")
 PATIENCE_S = 300.0
-MARKED_WORKER = Path(__file__).with_name("marked_worker.py")
+MARKED_JUDGE = Path(__file__).with_name("marked_judge.py")
 
 
 def small_defence(seed: int) -> bytes:
@@ -58,8 +60,19 @@ def send_many(race: SmallRace, count: int, first: int = 0) -> list[str]:
     ]
 
 
+def serve(concurrency: int) -> None:
+    """``srs-server worker``."""
+    main(["worker", "-c", str(concurrency)])
+
+
+def serve_marked(concurrency: int) -> None:
+    """The same with a judging child that obeys marks."""
+    judge = (sys.executable, "-I", str(MARKED_JUDGE))
+    sys.exit(celery_worker.serve(replace(open_server(read_config()), judge=judge), concurrency))
+
+
 class Workers:
-    """Real ``srs-server worker`` processes of one installation."""
+    """Real workers of one installation, as processes."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._folder = folder
@@ -73,18 +86,17 @@ class Workers:
             "SRS_SWEEP_S": str(config.sweep_s),
             "SRS_CRASHES_MAX": str(config.crashes_max),
         }
-        self.running: list[subprocess.Popen[bytes]] = []
+        self.running: list[Forked] = []
 
-    def start(self, concurrency: int = 1, *, marked: bool = False) -> subprocess.Popen[bytes]:
+    def start(self, concurrency: int = 1, *, marked: bool = False) -> Forked:
         """One more worker; a marked one obeys the marks that ``marked_judge.py`` knows."""
-        program = [str(MARKED_WORKER)] if marked else ["-m", "srs.server.cli.main", "worker"]
-        command = dies_with_us([sys.executable, *program, "-c", str(concurrency)])
-        with (self._folder / f"worker-{len(self.running)}.log").open("wb") as log:
-            worker = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
+        work = serve_marked if marked else serve
+        log = self._folder / f"worker-{len(self.running)}.log"
+        worker = Forked(work, concurrency, environ=self._environ, log=log)
         self.running.append(worker)
         return worker
 
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+    def kill(self, worker: Forked) -> None:
         """``kill -9``: no good-bye, no lease returned."""
         worker.kill()
         worker.wait()
@@ -93,7 +105,6 @@ class Workers:
         """End every worker."""
         for worker in self.running:
             if worker.poll() is None:
-                worker.send_signal(signal.SIGCONT)
                 worker.kill()
         for worker in self.running:
             worker.wait()

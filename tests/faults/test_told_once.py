@@ -5,55 +5,47 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy import select
 
 from faults.plant import wait_for
-from fixtures.servers import dies_with_us
+from fixtures.forked import Forked
 from fixtures.sizes import FULL, record, size
+from srs.server.bootstrap import open_server
 from srs.server.config import Config
 from srs.server.services.access import Person
 from srs.server.store.engine import Store
 from srs.server.store.notices import FINAL, Announcement, Notice
 from srs.server.store.outbox import OutboxMail
 from srs.server.store.rounds import rounds_of
+from srs.server.worker.tend import tend_until
 from worlds.small_race import STARTS_AT, SmallRace, populate, race_toml
 
-TENDER = """
-import sys
-from pathlib import Path
-from threading import Event
-from srs.server.bootstrap import open_server
-from srs.server.config import Config
-from srs.server.services.access import Person
-from srs.server.worker.tend import tend_until
-config = Config(data=Path(sys.argv[1]), database_url=sys.argv[2], secret_key="x" * 40, sweep_s=0.02)
-tend_until(open_server(config), Event())
-"""
 SECOND = dt.timedelta(seconds=1)
 HOUR = dt.timedelta(hours=1)
+
+
+def tend(config: Config) -> None:
+    tend_until(open_server(config), Event())
 
 
 class Tenders:
     """Processes that tend one installation."""
 
     def __init__(self, config: Config, log: Path) -> None:
-        self._command = [sys.executable, "-c", TENDER, str(config.data), config.database_url]
-        self._log = log
-        self._environ = {name: value for name, value in os.environ.items() if not name.startswith("SRS_")}
+        self._config, self._log = replace(config, sweep_s=0.02), log
         self.running = [self._start() for _ in range(2)]
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._log.open("ab") as log:
-            return subprocess.Popen(dies_with_us(self._command), env=self._environ, stdout=log, stderr=log)
+    def _start(self) -> Forked:
+        return Forked(tend, self._config, environ=os.environ, log=self._log)
 
     def kill_one(self, dice: random.Random) -> None:
         """``kill -9`` one of the two, and start another in its place."""

@@ -88,3 +88,10 @@ def test_the_manifest_names_every_file(tmp_path: Path) -> None:
     }
     for word in ("team 5", "`cell_id`", "`capture_id`", "1 to 3", "proba_class_3", "microseconds", "3 cells"):
         assert word in readme
+
+
+def test_a_bundle_of_the_house_says_that_it_is_practice(tmp_path: Path) -> None:
+    write_manifest(RULES, "three-cells", None, 0, {}, tmp_path)
+    readme = (tmp_path / "README.md").read_text()
+    for words in ("# Practice", "the same for everyone who practises", "nothing here counts"):
+        assert words in readme

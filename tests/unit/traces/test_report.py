@@ -6,7 +6,20 @@ import json
 
 import pytest
 
-from srs.traces.report import QUOTED_MAX, Excerpt, Problem, Report, counted, grouped, listed, plural, quoted, visible
+from srs.traces.report import (
+    QUOTED_MAX,
+    Excerpt,
+    Problem,
+    Report,
+    counted,
+    grouped,
+    in_parts,
+    listed,
+    plural,
+    quoted,
+    so_often,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +49,8 @@ def test_numbers_and_nouns() -> None:
     ]  # fmt: skip
     assert listed([1, 2, 3]) == "1, 2, 3"
     assert listed(range(1, 14), 3) == "1, 2, 3 and 10 more"
+    assert [in_parts(5000.0), in_parts(2.5)] == ["5 000", "2.5"]
+    assert [so_often(1.0), so_often(5000.0), so_often(2.5)] == ["once", "5 000 times", "2.5 times"]
 
 
 def test_what_a_terminal_would_obey_becomes_visible() -> None:

@@ -34,6 +34,12 @@ def test_columns_are_found_by_name() -> None:
     assert (frame.columns, frame.rows()) == (HEADER.split(","), [(2, 5, -7, 0.25)])
 
 
+def test_a_table_without_a_row_is_refused() -> None:
+    report = read_table(csv(HEADER.encode() + b"\n"), COLUMNS)
+    assert isinstance(report, Report)
+    assert [(problem.code, problem.line) for problem in report.problems] == [("table.no-rows", 1)]
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_blank_lines_at_the_very_end_are_an_editors_habit(end: bytes) -> None:
     lines = [HEADER.encode(), b"2,5,-7,0.25", b"", b"", b""]
