@@ -18,19 +18,18 @@ settings.load_profile("patient")
 TESTS = Path(__file__).parent
 
 pytest.register_assert_rewrite("fixtures", "worlds")  # where many assertions of the tests stand
-pytest_plugins = [
-    "fixtures.memory",
-    "fixtures.servers",
-    "fixtures.databases",
-    "fixtures.clients",
-    "fixtures.chromium",
-    "worlds.demo_season",
-]
+pytest_plugins = ["fixtures.memory", "fixtures.servers"]
+FIXTURES = ("fixtures.databases", "fixtures.clients", "fixtures.chromium", "worlds.demo_season")
+"""With them comes the whole program."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if "SRS_LEDGER" not in os.environ and not hasattr(config, "workerinput"):
+    is_worker = hasattr(config, "workerinput")
+    if "SRS_LEDGER" not in os.environ and not is_worker:
         os.environ["SRS_LEDGER"] = str(Path(tempfile.mkdtemp(prefix="srs-ledger-")) / "ledger.jsonl")
+    if is_worker or not config.getoption("numprocesses", None):  # else this process hands the tests out, and runs none
+        for name in FIXTURES:
+            config.pluginmanager.import_plugin(name)
 
 
 SLOW_FIRST = ("browser", "golden", "faults", "functional", "properties", "security")
@@ -57,14 +56,16 @@ TOGETHER = {
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Test by test to whichever process is free, but for those that share what is dear."""
+    """To whichever process is free: test by test, the units module by module, and together what shares what is dear."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class TestByTest(LoadScopeScheduling):
+    class Handing(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((shared for path, shared in TOGETHER.items() if nodeid.startswith(path)), nodeid)
+            module = nodeid.split("::", maxsplit=1)[0]
+            alone = module if module.startswith("tests/unit/") else nodeid
+            return next((shared for path, shared in TOGETHER.items() if nodeid.startswith(path)), alone)
 
-    return TestByTest(config, log)
+    return Handing(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from fixtures.chromium import PersonAtScreen
+from fixtures.chromium import PATIENCE_MS, PersonAtScreen
 from fixtures.databases import make_config
 from fixtures.hands import Hands, Keyboard, Mouse
 from fixtures.live import PASSWORD, Postbox, post_office, running_server
@@ -34,7 +34,7 @@ TIMES = {
     "Attack opens": BEGINS_AT + DAY + HOUR,
     "Attack closes": BEGINS_AT + 2 * DAY,
 }
-VERDICT_MS = 60_000
+LOOK_MS = 500
 WAYS = [pytest.param((Keyboard, False), id="by keyboard, without JavaScript")]
 MORE_WAYS = [
     pytest.param((Mouse, False), id="by mouse, without JavaScript"),
@@ -155,7 +155,7 @@ class Actor:
         self.hands.press(f"Upload {kind.lower()}")
         self.page.wait_for_url(re.compile("/submissions/"))
         self.page.evaluate("window.isTheSamePage = true")
-        expect(self.page.get_by_text("accepted", exact=True).first).to_be_visible(timeout=VERDICT_MS)
+        expect(self.page.get_by_text("accepted", exact=True).first).to_be_visible()
         is_same = self.page.evaluate("window.isTheSamePage === true")
         assert is_same or not self.stage.has_script, "the verdict came with another load of the page"
 
@@ -163,10 +163,10 @@ class Actor:
         """The files of the only match, as soon as the draw is made; the page looks again by itself, or is loaded."""
         self.hands.follow("Attack")
         link = self.page.get_by_role("link", name="test.parquet")
-        for _ in range(60):
+        for _ in range(PATIENCE_MS // LOOK_MS):
             if link.count():
                 break
-            self.page.wait_for_timeout(500)
+            self.page.wait_for_timeout(LOOK_MS)
             self.page.reload()
         names = ("train.parquet", "test.parquet")
         return [pl.read_parquet(io.BytesIO(self.hands.download(name))) for name in names]

@@ -436,20 +436,17 @@ def test_on_a_terminal_while_captures_are_read(tmp_path: Path) -> None:
     assert [text for text in HOSTILE if not visible_only(text) and text in shown] == []
 
 
-def test_what_a_file_says_is_shown_as_text(
-    app: Flask, server: Server, big_race: tuple[People, Played], pages: list[Address]
-) -> None:
+def test_what_a_file_says_is_shown_as_text(app: Flask, server: Server, people: People, played: Played) -> None:
     """The report of a rejected file quotes its cells; to its team, and to staff."""
-    people, _ = big_race
-    rejected = next(one for one in pages if one.state == "defence rejected")
-    public_id = rejected.path.rsplit("/", 1)[-1]
+    public_id = played.defences[1]
     browsers = [Browser(app).sign_in(person) for person in (people.ada, people.dana)]
     for text in BY_THEMSELVES:
         blob = server.store.blobs.put(hostile_csv(text))
         report = check_defence(server.store.blobs.path(blob.sha256), text, RULES).report
         set_state(server.store, people.slug, public_id, "rejected", report)
         for browser in browsers:
-            answer = browser.get(rejected.path)
+            answer = browser.get(f"/races/{people.slug}/submissions/{public_id}")
+            assert answer.status_code == 200
             body = answer.get_data(as_text=True)
             assert intruders(body) == [], text
             assert "<" not in text or text not in body
