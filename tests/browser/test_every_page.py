@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from bs4 import Tag
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 from werkzeug.test import TestResponse
 
 from fixtures.chromium import LAPTOP, PHONE, WCAG_22_AA, PersonAtScreen, background, violations, width
-from fixtures.clients import Browser, soup
+from fixtures.clients import Browser
 from fixtures.databases import Templates
-from fixtures.every_page import Address, every_page, pages_without_data, people_who_look
+from fixtures.every_page import Address, addresses, pages_without_data, people_who_look
 from fixtures.site import Site, served
 from fixtures.sizes import FULL, record
 from srs.server.services.access import Person
@@ -61,7 +61,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templates
     """A race in the attack phase of its second round."""
     with served(tmp_path_factory.mktemp("played") / "data", sqlite_templates.of("big_race")) as site:
         grow(site.store, site.people, TEAMS)
-        yield tour_of(site, people_who_look(site.people), every_page(site.app, site.server, site.people, site.played))
+        yield tour_of(site, people_who_look(site.people), addresses(site.app, site.server, site.people, site.played))
 
 
 @pytest.fixture(scope="module")
@@ -133,31 +133,31 @@ def look_of(answer: TestResponse) -> str:
     Which words stand there does not count, nor how often a row or an item is repeated.
     """
     rules = hashlib.sha256(repr((AXE_SCRIPT, WCAG_22_AA, DEPENDS_ON_THE_LOOK)).encode()).hexdigest()
-    page = soup(answer)
-    assert page.html is not None
-    return hashlib.sha256(repr((rules, shape_of(page.html))).encode()).hexdigest()[:24]
+    page = LexborHTMLParser(answer.data).root
+    assert page is not None
+    return hashlib.sha256(repr((rules, shape_of(page))).encode()).hexdigest()[:24]
 
 
-def shape_of(tag: Tag) -> tuple[object, ...]:
+def shape_of(element: LexborNode) -> tuple[object, ...]:
     """An element's name and attributes, then what is in it; neighbours of one shape are told once."""
-    attributes = tuple(sorted((name, plain(name, value)) for name, value in tag.attrs.items()))
+    attributes = tuple(sorted((name, plain(name, value or "")) for name, value in element.attributes.items()))
     inside: list[object] = []
-    for child in tag.children:
-        part = shape_of(child) if isinstance(child, Tag) else ("text" if str(child).strip() else None)
+    for child in element.iter(include_text=True):
+        part = shape_of(child) if child.is_element_node else ("text" if (child.text_content or "").strip() else None)
         if part is not None and part not in inside[-2:]:
             inside.append(part)
-    return (tag.name, attributes, *inside)
+    return (element.tag, attributes, *inside)
 
 
-def plain(name: str, value: object) -> object:
+def plain(name: str, value: str) -> str:
     """The value of an attribute as far as it matters: names of things without their numbers, words as words."""
     if name in ("class", "role", "type", "lang", "scope", "hidden", "open", "autocomplete", "rel", "tabindex"):
         return value
     if name in ("id", "for", "aria-labelledby", "aria-describedby", "aria-controls"):
-        return re.sub(r"[0-9]+", "0", str(value))
+        return re.sub(r"[0-9]+", "0", value)
     if name in ("href", "src"):
-        return value if "?v=" in str(value) else "somewhere"
-    return "some" if str(value).strip() else "none"
+        return value if "?v=" in value else "somewhere"
+    return "some" if value.strip() else "none"
 
 
 def look_at(screen: PersonAtScreen, address: Address) -> list[str]:

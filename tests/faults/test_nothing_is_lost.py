@@ -207,7 +207,7 @@ def test_r8_a_worker_that_sleeps_past_its_lease(race: SmallRace, site: Config, t
 
 def test_r9_a_poisonous_file_is_parked(race: SmallRace, site: Config, tmp_path: Path) -> None:
     """R9: it is parked after 5 crashes, staff see why, and the good files hardly wait longer for it."""
-    good = size(3, 99)
+    good = size(2, 99)
     with workers_of(site, tmp_path / "workers") as workers:
         workers.start(concurrency=2, marked=True)
         send_many(race, good)

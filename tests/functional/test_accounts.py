@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from flask import Flask
 from flask_security import hash_password
+from passlib.context import CryptContext
 
 from fixtures.clients import Browser, text_of
 from srs.server.bootstrap import Server
@@ -64,6 +66,17 @@ def test_from_registration_to_log_out(app: Flask, server: Server) -> None:
     assert "Eve Adams" in text_of(eve.get("/account"))
     assert eve.submit(eve.page("/"), "/logout").status_code == 302
     assert not is_signed_in(eve)
+
+
+def test_a_link_of_an_older_version_confirms(app: Flask, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a link holds the address hashed in another way."""
+    with monkeypatch.context() as before:
+        before.setattr(app.extensions["security"], "hashing_context", CryptContext(["sha256_crypt"]))
+        browser = Browser(app)
+        browser.submit(browser.page("/register"), "/register", **NEW)
+    link = mailed_path(server, "Eve@example.org")
+    assert browser.submit(browser.page(link), link).status_code == 302
+    assert is_signed_in(log_in(app, "eve@example.org", PASSWORD))
 
 
 def test_passwords_are_kept_as_argon2(server: Server) -> None:

@@ -15,7 +15,7 @@ from fixtures.clients import BASE_URL, Browser, text_of
 from srs.server.bootstrap import Server
 from srs.server.services.practice import ask_the_house
 from srs.server.store.jobs import PARKED, Job
-from srs.server.worker.work import Shutdown, work_once
+from worlds.judged import judge_all
 from worlds.played_round import jobs_by_state, make_practice, set_state
 from worlds.small_race import AFTER_ROUND, IN_ATTACK, STARTS_AT, People, set_clock
 
@@ -81,7 +81,7 @@ def test_the_example_attack_is_sent_as_it_is(app: Flask, server: Server, ready: 
         refused = ada.upload("small", "practice", content, "example_attack.csv.zip")
         assert refused.status_code == 409
         assert "one waits at a time" in text_of(refused)
-        assert work_once(server, "me", Shutdown())
+        assert judge_all(server.store)
         shown = text_of(ada.get(sent.headers["Location"]))
         for said in (
             "Practice attack",
@@ -105,7 +105,7 @@ def test_nothing_of_it_counts(app: Flask, server: Server, ready: People) -> None
     ada = Browser(app).sign_in(ready.ada)
     before = [text_of(ada.get(f"/races/small{path}")) for path in ("", "/leaderboard", "/defence", "/teams/1")]
     ada.upload("small", "practice", ada.get(f"{PAGE}/example_attack.csv.zip").data)
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     after = [text_of(ada.get(f"/races/small{path}")) for path in ("", "/leaderboard", "/defence", "/teams/1")]
     assert before == after
 
@@ -115,7 +115,7 @@ def test_the_example_defence_is_sent_as_it_is(app: Flask, server: Server, ready:
     ada = Browser(app).sign_in(ready.ada)
     [path] = links(ada.page("/races/small/defence"), f"{PAGE}/")
     sent = ada.upload("small", "defence", ada.get(path).data, "example_defence.csv.zip")
-    assert work_once(server, "me", Shutdown())
+    assert judge_all(server.store)
     told = text_of(ada.get(sent.headers["Location"]))
     assert "accepted" in told
     assert "whoever attacks your team can look the answers up" in told, "a defence that everybody has the labels of"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,12 +18,11 @@ from flask import Flask
 from werkzeug.exceptions import RequestTimeout
 
 from fixtures.clients import BASE_URL, Browser, text_of
+from fixtures.databases import SECRET, Templates
 from fixtures.live import PATIENCE_S
 from fixtures.servers import dies_with_us
 from fixtures.sizes import promised
 from srs.server.bootstrap import Server
-from srs.server.config import Config
-from srs.server.store.engine import Store
 from srs.server.web.bodies import PatientBodies
 from worlds.small_race import People, populate, race_toml
 
@@ -106,6 +105,7 @@ def test_a_damaged_form_is_refused(app: Flask, server: Server, people: People, d
 
 SLOW_SERVER = """
 import os
+import shutil
 from pathlib import Path
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
@@ -121,18 +121,19 @@ app.wsgi_app.grace_s = 1.0
 """
 
 
-@pytest.fixture
-def gunicorn(sqlite_config: Config, tmp_path: Path) -> Iterator[tuple[int, int]]:
+@pytest.fixture(scope="module")
+def gunicorn(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templates) -> Iterator[tuple[int, int]]:
     """The real web server, two threads, a second of patience: (port, pid)."""
-    Store(sqlite_config).close()
-    (tmp_path / "slow_server.py").write_text(SLOW_SERVER, encoding="utf-8")
+    folder = tmp_path_factory.mktemp("gunicorn")
+    shutil.copy(sqlite_templates.of("empty").database, folder / "srs.sqlite")
+    (folder / "slow_server.py").write_text(SLOW_SERVER, encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, "DATA": str(sqlite_config.data), "KEY": sqlite_config.secret_key}
+    env = {**os.environ, "DATA": str(folder), "KEY": SECRET}
     command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "2", "-b", f"127.0.0.1:{port}"]
     command = dies_with_us([*command, "slow_server:app"])
-    with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             with socket.socket() as probe:

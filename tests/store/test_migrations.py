@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from fixtures.databases import make_config
+from fixtures.forked import Forked
 from fixtures.live import PATIENCE_S
 from fixtures.sizes import size
 from srs.errors import StateError
@@ -20,15 +21,6 @@ from srs.server.config import Config
 from srs.server.store.engine import Store
 from srs.server.store.migrations import alembic_config, head, migrate
 from srs.server.store.tables import METADATA
-
-RUN = """
-import sys
-from pathlib import Path
-from srs.server.config import Config
-from srs.server.store.migrations import migrate
-migrate(Config(data=Path(sys.argv[1]), database_url=sys.argv[2], secret_key=""))
-"""
-
 
 PROCESSES = size(2, 4)
 
@@ -51,30 +43,24 @@ def test_down_to_nothing_and_up_again(store: Store, config: Config) -> None:
     assert set(inspect(store.engine).get_table_names()) == {*METADATA.tables, "alembic_version"}
 
 
-def test_many_processes_migrate_an_empty_database_at_once(config: Config, store: Store) -> None:
+def test_many_processes_migrate_an_empty_database_at_once(config: Config, store: Store, tmp_path: Path) -> None:
     with store.engine.execution_options(srs_writes=True).begin() as connection:
         command.downgrade(alembic_config(connection), "base")
         connection.execute(text("DROP TABLE alembic_version"))
-    together = [
-        subprocess.Popen(
-            [sys.executable, "-c", RUN, str(config.data), config.database_url],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    troubles = [process.communicate(timeout=PATIENCE_S)[1] for process in together]
-    assert [process.returncode for process in together] == [0] * PROCESSES, troubles
+    migrate_together(config, tmp_path)
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
 def test_many_processes_create_one_sqlite_file(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'srs.sqlite'}"
-    command_line = [sys.executable, "-c", RUN, str(tmp_path), url]
-    together = [subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
-    troubles = [process.communicate(timeout=PATIENCE_S)[1] for process in together]
-    assert [process.returncode for process in together] == [0] * PROCESSES, troubles
+    migrate_together(make_config(tmp_path, f"sqlite:///{tmp_path / 'srs.sqlite'}"), tmp_path)
+
+
+def migrate_together(config: Config, folder: Path) -> None:
+    """In processes that begin at the same moment."""
+    log = folder / "processes.log"
+    together = [Forked(migrate, config, environ=os.environ, log=log) for _ in range(PROCESSES)]
+    assert [process.wait(PATIENCE_S) for process in together] == [0] * PROCESSES, log.read_text()
 
 
 def test_a_database_of_a_later_version_is_refused(store: Store, config: Config) -> None:

@@ -1,4 +1,7 @@
-"""The practice match: made once for each race, attacked without quota, behind and beside all that counts."""
+"""The practice match: made once for each race, attacked without quota, behind and beside all that counts.
+
+Where no worker is the subject, judging needs no process of its own.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ from srs.server.store.submissions import submission_by_public_id
 from srs.server.store.teams import team_of
 from srs.server.worker.tend import tend_once
 from srs.server.worker.work import Shutdown, work_once
+from worlds.judged import judge_all
 from worlds.small_race import IN_ATTACK, IN_DEFENCE, SLUG, SmallRace, race_toml
 
 pytestmark = pytest.mark.parametrize("config", FEWER, indirect=True)
@@ -133,7 +137,7 @@ def test_practice_is_open_in_any_phase(server: Server, ready: SmallRace, when: s
     """The example passes as it is, reaches what the page promises, and every number is there at once."""
     ready.at(DURING[when])
     public_id = attempt(ready)
-    assert work_once(server, "me", Shutdown())
+    assert judge_all(server.store)
     with server.store.read() as session:
         job = job_of(session, ready, public_id)
         assert job.state == ACCEPTED
@@ -145,7 +149,7 @@ def test_practice_is_open_in_any_phase(server: Server, ready: SmallRace, when: s
 
 def test_a_faulty_practice_attack_is_a_verdict(server: Server, ready: SmallRace) -> None:
     public_id = attempt(ready, data=b"team_id,capture_id\n0,1\n")
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     with server.store.read() as session:
         job = job_of(session, ready, public_id)
         assert job.state == REJECTED
@@ -163,7 +167,7 @@ def test_practice_has_no_quota_but_one_waits_at_a_time(server: Server, ready: Sm
             attempt(ready, f"another-{number}")
         assert refused.value.code == "practice.waiting"
         assert refused.value.hint
-        work_once(server, "me", Shutdown())
+        judge_all(server.store)
     with server.store.read() as session:
         rules, team = ready.race(session).rules, team_of(session, ready.race(session).id, ready.ada.user_id)
         assert team is not None
@@ -191,7 +195,7 @@ def test_who_may_practise(server: Server, race: SmallRace) -> None:
         race.send(race.ada, "practice", b"x", "practice-1")
     assert early.value.code == "practice.unready"
     ask_the_house(server.store, server.bell)
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     for person in (race.nils, race.dana):
         with pytest.raises(AccessDenied):
             race.send(person, "practice", b"x", "practice-1")
@@ -240,7 +244,7 @@ def test_practice_counts_nowhere(server: Server, ready: SmallRace) -> None:
     advance(server.store, server.bell)
     with server.store.read() as session:
         assert ready.round(session).drawn_at is not None
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     with server.store.read() as session:
         assert published_before(session, ready.race(session).id, 2) == []
         after = round_standings(session, ready.race(session), ready.round(session))
@@ -251,7 +255,7 @@ def test_practice_counts_nowhere(server: Server, ready: SmallRace) -> None:
 
 def test_it_survives_backup_and_restore(server: Server, ready: SmallRace, config: Config, tmp_path: Path) -> None:
     attempt(ready)
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     storage.backup(server.store, config, tmp_path / "taken.tar")
     data = tmp_path / "other"
     other = make_config(data, f"sqlite:///{data / 'srs.sqlite'}")
@@ -272,7 +276,7 @@ def test_files_of_practice_are_kept_for_the_last_attempts(server: Server, ready:
     with zipfile.ZipFile(io.BytesIO(example_attack(ready))) as archive:
         unpacked = archive.read(archive.namelist()[0])
     first = ready.send(ready.ada, "practice", unpacked, "practice-first", "first.csv")
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     with server.store.read() as session:
         curves = session.query(PracticeScore).one().curves_sha256
         assert curves in referenced_blobs(session)

@@ -29,6 +29,7 @@ from srs.server.store.teams import team_of
 from srs.server.worker import work
 from srs.server.worker.tend import clean_up, tend_once, tend_until
 from srs.server.worker.work import Shutdown, work_once, work_until
+from worlds.judged import judge_all
 from worlds.small_race import SmallRace
 
 pytestmark = pytest.mark.parametrize("config", FEWER, indirect=True)
@@ -152,7 +153,7 @@ def test_a_child_cannot_hand_back_files_of_others(server: Server, race: SmallRac
 def drawn(server: Server, race: SmallRace) -> SmallRace:
     """Ada is to attack Cleo's defence; the bundle of that match waits to be prepared."""
     race.send(race.cleo, "defence", small_defence(2), "cleo-defends")
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     with server.store.work() as session:
         [defence] = all_jobs(server.store)
         ada = team_of(session, defence.race_id, race.ada.user_id)
@@ -190,7 +191,7 @@ def test_a_bundle_that_costs_too_much_is_no_verdict(server: Server, drawn: Small
 
 
 def test_an_attack_is_scored(server: Server, drawn: SmallRace) -> None:
-    work_once(server, "me", Shutdown())
+    judge_all(server.store)
     with server.store.work() as session:
         [match] = matches_of_race(session, drawn.race(session).id)
         now_round = drawn.round(session)
