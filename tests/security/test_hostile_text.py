@@ -1,5 +1,4 @@
-"""S9: sixty hostile texts in everything that is shown; on pages, charts, mails, exports and in terminals they are
-text."""
+"""S9: sixty hostile texts in everything that is shown: on pages and charts, in mails and exports they are text."""
 
 from __future__ import annotations
 
@@ -7,29 +6,18 @@ import csv
 import datetime as dt
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
-import unicodedata
-import zipfile
 from dataclasses import replace
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from flask import Flask
 from selectolax.lexbor import LexborHTMLParser
 from werkzeug.test import TestResponse
 
 from fixtures.clients import BASE_URL, Browser, text_of
 from fixtures.every_page import Address, every_page
-from fixtures.live import PATIENCE_S
 from fixtures.routes import path_to, unsafe_routes, values_of
 from fixtures.sizes import FULL, record, size
-from srs.client.main import main as srs
-from srs.client.verdicts import defence_as_text
 from srs.errors import InputError, RulesError
 from srs.game.race import RaceRules, load_rules, read_rules
 from srs.judging.defence import check_defence
@@ -48,8 +36,7 @@ from srs.server.store.rounds import round_by_number
 from srs.server.store.submissions import Submission
 from srs.server.store.teams import Team
 from srs.traces.report import Problem, Report, visible
-from worlds.captures import pcap, visit
-from worlds.hostile_texts import FORMULA_LEADS, HOSTILE, PRODUCT, WORD
+from worlds.hostile_texts import BY_THEMSELVES, FORMULA_LEADS, HOSTILE, PRODUCT, WORD, hostile_csv, visible_only
 from worlds.played_round import Played, set_state
 from worlds.small_race import People, set_clock
 
@@ -59,8 +46,6 @@ TEAMS = 4
 IN_ONE = size(60, 1)
 """How many of the texts stand in one place at once."""
 IN_ONE_EXPORT = size(TEAMS, 1)
-BY_THEMSELVES = HOSTILE[:: size(4, 1)]
-"""Those that are tried one by one where each costs a page, a mail or a program."""
 
 STRANGE = {"iframe", "object", "embed", "base", "math", "template"}
 ADDRESSES = {"href", "src", "action", "formaction", "xlink:href", "data", "hx-get", "hx-post"}
@@ -260,11 +245,6 @@ def test_descriptions_are_markdown_and_nothing_more(app: Flask, server: Server, 
         assert not LexborHTMLParser(body).css("main section.prose img"), text
 
 
-def visible_only(text: str) -> bool:
-    """Whether nothing in a text is obeyed by a terminal, turns its direction or hides."""
-    return all(each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Cs") for each in text)
-
-
 @pytest.mark.parametrize("text", [text for text in HOSTILE if not visible_only(text)])
 def test_what_cannot_be_seen_is_refused_in_names(server: Server, people: People, text: str) -> None:
     """A team's name, a race's title: refused with a sentence, or cleaned; never kept."""
@@ -355,85 +335,6 @@ def is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def hostile_csv(text: str) -> bytes:
-    """A defence whose cells are a hostile text, in a column's name, too."""
-    quoted = '"' + text.replace('"', '""') + '"'
-    rows = [f"1,0,{quoted},0.0", f"{quoted},1,+5,0.0", f"1,{quoted},-5,{quoted}"]
-    return ("cell_id,rep,direction_size,timestamp\n" + "\n".join(rows) + "\n").encode()
-
-
-def terminal(*arguments: str | Path) -> Result:
-    """What ``srs`` writes, on both streams; it never ends by an exception of its own, and shows nothing hidden."""
-    # In colour: otherwise click itself would take escapes out before we look.
-    ended = CliRunner().invoke(srs, [str(argument) for argument in arguments], color=True)
-    assert isinstance(ended.exception, SystemExit | None), arguments
-    assert visible_only(ended.output), arguments
-    return ended
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_in_the_terminal(tmp_path: Path, text: str) -> None:
-    """What ``srs check`` says of a file of this name and with these cells: nothing that a terminal obeys."""
-    name = text.replace("/", "_")[:200] + ".csv"
-    path = tmp_path / name
-    path.write_bytes(hostile_csv(text))
-    verdict = check_defence(path, name, RULES)
-    assert not verdict.accepted
-    assert visible_only(defence_as_text(name, verdict, RULES))
-    path.write_bytes(f"cell_id,{text}".encode())
-    assert terminal("check", "defence", path).exit_code == 1
-
-
-@pytest.mark.parametrize("text", BY_THEMSELVES)
-def test_in_the_terminal_of_captures(tmp_path: Path, text: str) -> None:
-    """What ``srs convert`` says of captures, members, manifests and options of such names; its JSON stays JSON."""
-    name = text.replace("/", "_")
-    folder = tmp_path / "captures"
-    folder.mkdir()
-    (folder / f"trace_{name}_grid_1.pcap").write_bytes(pcap(visit())[:-3])
-    (folder / f"{name}.txt").write_bytes(b"x")
-    with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
-        for member in (text, f"{name}/trace_1_grid_{name}.pcap", f"{name}/trace_{name}_grid_2.pcap"):
-            archive.writestr(member, pcap(visit(9)))
-    cells = ['"' + cell.replace('"', '""') + '"' for cell in (text, name)]
-    for number, row in enumerate((f"{cells[0]},1,1", f"x,{cells[0]},1", f"{cells[1]}.txt,1,1\n{cells[0]},1,2")):
-        (tmp_path / f"{number}{name}.csv").write_text(f"file,class,rep\n{row}\n")
-    ways: list[tuple[str | Path, ...]] = [("--manifest", tmp_path / f"{number}{name}.csv") for number in range(3)]
-    ways += [("--pattern", each) for each in (text, text + "{class}", "trace_{rep}_grid_{class}.pcap")]
-    ways += [("--client", text), ("--race", folder / f"{name}.txt")]
-    for options in ways:
-        arguments = ("convert", folder, "-o", tmp_path / f"{name}.csv", "--overwrite", *options)
-        told, as_json = terminal(*arguments), terminal(*arguments, "--json")
-        assert as_json.exit_code == told.exit_code
-        if told.exit_code < 2:
-            names = {each["name"] for each in json.loads(as_json.stdout)["dropped"]}
-            assert f"{folder}/{name}.txt" in names, "a program gets a name as it is"
-            assert WORD in told.stdout, "the text is not told, so nothing is proved"
-    assert told.exit_code == 2, "the last option is no race"
-    for wrong in ((text,), (folder, "-o", folder / text / text), (folder, f"--{text}"), (folder, "-o", text)):
-        assert terminal("convert", *wrong).exit_code == 2
-    files = list(folder.iterdir())
-    assert terminal("check", "defence", *files).exit_code == 2, "one at a time: the others are named"
-
-
-def test_on_a_terminal_while_captures_are_read(tmp_path: Path) -> None:
-    """The line that says which file is read holds the names of an archive's members."""
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
-        for text in HOSTILE:
-            archive.writestr(text, pcap(visit(9)))
-    ours, theirs = pty.openpty()
-    command = [str(Path(sys.executable).with_name("srs")), "convert", "all.zip", "-o", "d.csv"]
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
-    subprocess.run(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=PATIENCE_S, check=False
-    )
-    os.close(theirs)
-    shown = os.read(ours, 1_000_000).decode()
-    os.close(ours)
-    assert "Reading" in shown
-    assert [text for text in HOSTILE if not visible_only(text) and text in shown] == []
 
 
 def test_what_a_file_says_is_shown_as_text(app: Flask, server: Server, people: People, played: Played) -> None:

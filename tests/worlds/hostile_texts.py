@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+from fixtures.sizes import size
+
 TAGS = (
     "<script>zqxj()</script>",
     "<ScRiPt>zqxj()</sCrIpT>",
@@ -75,6 +79,8 @@ LINES_AND_PATHS = (
     "../../../../zqxj/passwd",
 )
 HOSTILE = TAGS + SVG_AND_STYLE + ATTRIBUTES + TEMPLATES + INVISIBLE + LINES_AND_PATHS
+BY_THEMSELVES = HOSTILE[:: size(4, 1)]
+"""Those that are tried one by one where each costs a page, a mail or a program."""
 WORD = "zqxj"
 PRODUCT = str(7_777_777**2)
 """What a template engine would make of its texts; too long to come by chance, as in the name of a file."""
@@ -82,3 +88,15 @@ FORMULA_LEADS = ("=", "+", "-", "@", "\t", "\r")
 
 assert len(set(HOSTILE)) == 60
 assert max(map(len, HOSTILE)) < 60, "with a digit behind it each is the name of a team"
+
+
+def visible_only(text: str) -> bool:
+    """Whether nothing in a text is obeyed by a terminal, turns its direction or hides."""
+    return all(each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Cs") for each in text)
+
+
+def hostile_csv(text: str) -> bytes:
+    """A defence whose cells are a hostile text, in a column's name, too."""
+    quoted = '"' + text.replace('"', '""') + '"'
+    rows = [f"1,0,{quoted},0.0", f"{quoted},1,+5,0.0", f"1,{quoted},-5,{quoted}"]
+    return ("cell_id,rep,direction_size,timestamp\n" + "\n".join(rows) + "\n").encode()
