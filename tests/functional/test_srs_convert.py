@@ -233,8 +233,7 @@ def test_the_real_captures_become_exactly_the_expected_packets(
     """All 200 captures, 79 358 packets: sizes, signs and times to the microsecond, in the order of the files."""
     source = REAL_PCAPS
     if unpacked:
-        with tarfile.open(REAL_PCAPS) as archive:
-            archive.extractall(tmp_path, filter="data")
+        subprocess.run(["tar", "-xf", REAL_PCAPS, "-C", tmp_path], check=True)
         source = tmp_path / "secretstroll_pcaps"
     done = srs("convert", source, "-o", tmp_path / "d.csv.zip", "--json")
     values = json.loads(done.stdout)
