@@ -42,19 +42,26 @@ demo: $(VENV)/.run ## a played season at http://127.0.0.1:8000 (PORT=8001 change
 services: # PostgreSQL, Redis and Chromium, for the tests (as root they are installed, otherwise named)
 	@sh tests/services.sh
 
-# Three processes on two cores: some tests wait more than they work.
-SUITE := -n 3
+SUITE := -n 2
 
 .PHONY: test
 test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, real workers
-	@$(MAKE) --no-print-directory -j 2 everyday floors
+	@$(MAKE) --no-print-directory -j 3 everyday waiting floors
 
+# They wait for processes of their own more than they work: beside the others they cost little time.
+WAITING := $(addprefix tests/,functional/test_uploads_over_http.py functional/test_run.py functional/test_web_pages_race.py \
+	security/test_limits.py golden/test_demo.py \
+	$(addprefix faults/test_,nothing_is_lost.py web_killed.py told_once.py house_killed.py))
 # What the unit tests of these packages must cover whole by themselves, lines and branches.
 COVERED := game traces scoring
 
 .PHONY: everyday
 everyday:
-	@$(BIN)/python -m pytest $(SUITE) tests --ignore tests/lint $(COVERED:%=--ignore tests/unit/%)
+	@$(BIN)/python -m pytest $(SUITE) tests $(addprefix --ignore ,tests/lint $(WAITING) $(COVERED:%=tests/unit/%))
+
+.PHONY: waiting
+waiting:
+	@$(BIN)/python -m pytest -q $(WAITING)
 
 .PHONY: floors
 floors:

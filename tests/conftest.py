@@ -43,14 +43,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 TOGETHER = {
-    "tests/browser/": "Chromium",
+    "tests/browser/": "Chromium and the big race",
     "tests/golden/test_demo.py": "the demo's season",
     "tests/golden/test_season.py": "the demo's season",
     "tests/functional/test_uploads_over_http.py": "the server of the uploads",
     "tests/security/test_limits.py": "the server of the slow",
-    "tests/functional/test_query_counts.py": "the big race",
-    "tests/security/test_no_label_is_found.py": "the big race",
-    "tests/security/test_hostile_text.py": "the big race",
+    "tests/functional/test_query_counts.py": "Chromium and the big race",
+    "tests/security/test_no_label_is_found.py": "Chromium and the big race",
+    "tests/security/test_hostile_text.py": "Chromium and the big race",
 }
 """What shares something dear, and what that is: run by one process."""
 
