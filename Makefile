@@ -1,6 +1,6 @@
 # Every target sets up what it needs. `make help` lists them.
-# The system's own interpreter, where it will do: distributions build it with the optimisations that cost hours and
-# make it a third faster; and it is what an installation on Debian runs.
+# The system's own interpreter, where it will do: distributions build it with all optimisations, and it is what an
+# installation runs.
 SYSTEM_PYTHON := /usr/bin/python3
 PYTHON ?= $(shell $(SYSTEM_PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $(SYSTEM_PYTHON) || echo python3)

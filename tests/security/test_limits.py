@@ -105,7 +105,6 @@ def test_a_damaged_form_is_refused(app: Flask, server: Server, people: People, d
 
 SLOW_SERVER = """
 import os
-import shutil
 from pathlib import Path
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server

@@ -1,6 +1,6 @@
 """The practice match: made once for each race, attacked without quota, behind and beside all that counts.
 
-Where no worker is the subject, judging needs no process of its own.
+A worker judges an accepted and a rejected file; elsewhere judging needs no process of its own.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def test_practice_is_open_in_any_phase(server: Server, ready: SmallRace, when: s
 
 def test_a_faulty_practice_attack_is_a_verdict(server: Server, ready: SmallRace) -> None:
     public_id = attempt(ready, data=b"team_id,capture_id\n0,1\n")
-    judge_all(server.store)
+    assert work_once(server, "me", Shutdown())
     with server.store.read() as session:
         job = job_of(session, ready, public_id)
         assert job.state == REJECTED
@@ -255,7 +255,7 @@ def test_practice_counts_nowhere(server: Server, ready: SmallRace) -> None:
 
 def test_it_survives_backup_and_restore(server: Server, ready: SmallRace, config: Config, tmp_path: Path) -> None:
     attempt(ready)
-    judge_all(server.store)
+    assert work_once(server, "me", Shutdown())
     storage.backup(server.store, config, tmp_path / "taken.tar")
     data = tmp_path / "other"
     other = make_config(data, f"sqlite:///{data / 'srs.sqlite'}")

@@ -39,8 +39,8 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_RETURN_GENERIC_RESPONSES": True,
     "SECURITY_PASSWORD_HASH": "argon2",
     "SECURITY_PASSWORD_SCHEMES": ["argon2"],
-    # Of an address or of a password's hash, in a mailed link: half a million rounds in Python, as by default, would
-    # hold this process for half a second. Links of older versions hold sha256_crypt.
+    # Of an address or of a password's hash, in a mailed link. The default, half a million rounds in Python, would stop
+    # this process for each link; older links hold it.
     "SECURITY_HASHING_SCHEMES": ["pbkdf2_sha256", "sha256_crypt"],
     "SECURITY_PASSWORD_LENGTH_MIN": 10,
     "SECURITY_EMAIL_VALIDATOR_ARGS": {"check_deliverability": False},
