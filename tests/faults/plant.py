@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import func, select
 
 from fixtures.databases import SECRET
 from fixtures.forked import Forked
+from fixtures.servers import dies_with_us
 from fixtures.sizes import FULL
 from srs.server.bootstrap import open_server
 from srs.server.cli.main import main
@@ -86,15 +88,23 @@ class Workers:
             "SRS_SWEEP_S": str(config.sweep_s),
             "SRS_CRASHES_MAX": str(config.crashes_max),
         }
-        self.running: list[Forked] = []
+        self.running: list[Forked | subprocess.Popen[bytes]] = []
 
     def start(self, concurrency: int = 1, *, marked: bool = False) -> Forked:
         """One more worker; a marked one obeys the marks that ``marked_judge.py`` knows."""
         work = serve_marked if marked else serve
-        log = self._folder / f"worker-{len(self.running)}.log"
-        worker = Forked(work, concurrency, environ=self._environ, log=log)
+        worker = Forked(work, concurrency, environ=self._environ, log=self._log())
         self.running.append(worker)
         return worker
+
+    def start_program(self, concurrency: int) -> None:
+        """One more worker, as an operator starts it."""
+        command = dies_with_us([str(Path(sys.executable).with_name("srs-server")), "worker", "-c", str(concurrency)])
+        with self._log().open("wb") as log:
+            self.running.append(subprocess.Popen(command, env=self._environ, stdout=log, stderr=log))
+
+    def _log(self) -> Path:
+        return self._folder / f"worker-{len(self.running)}.log"
 
     def kill(self, worker: Forked) -> None:
         """``kill -9``: no good-bye, no lease returned."""
