@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from fixtures.databases import SECRET
-from fixtures.forked import Forked
+from fixtures.forked import ASK_WHERE, Forked
 from fixtures.servers import dies_with_us
 from fixtures.sizes import FULL
 from srs.server.bootstrap import open_server
@@ -31,6 +32,11 @@ from worlds.small_race import SmallRace, populate, race_toml
 
 GENEROUS = race_toml(tables="[limits]\ndefences_per_day = 1000\nattacks_per_day = 1000\nfaulty_per_day = 1000")
 PATIENCE_S = 300.0
+SESSIONS = (
+    "SELECT pid, state, wait_event_type, wait_event, xact_start, query, pg_blocking_pids(pid) AS blocked_by "
+    "FROM pg_stat_activity WHERE datname = current_database()"
+)
+JOBS = "SELECT id, kind, state, attempt, crashes, step, worker, lease_until, now() FROM job WHERE state <> 'accepted'"
 MARKED_JUDGE = Path(__file__).with_name("marked_judge.py")
 
 
@@ -120,8 +126,13 @@ class Workers:
             worker.wait()
 
     def logs(self) -> str:
-        """What the workers said, for a failing test."""
-        return "\n".join(path.read_text()[-3000:] for path in sorted(self._folder.glob("worker-*.log")))
+        """What the workers said, and where their threads are now, for a failing test."""
+        for worker in self.running:
+            if isinstance(worker, Forked) and worker.poll() is None:
+                worker.send_signal(ASK_WHERE)
+                worker.send_signal(signal.SIGCONT)
+        time.sleep(1)
+        return "\n".join(f"{path}:\n{path.read_text()[-9000:]}" for path in sorted(self._folder.glob("worker-*.log")))
 
 
 @contextmanager
@@ -131,8 +142,20 @@ def workers_of(config: Config, folder: Path) -> Iterator[Workers]:
     workers = Workers(config, folder)
     try:
         yield workers
+    except BaseException:
+        sys.stdout.write(f"{database_work(config)}\n{workers.logs()}\n")
+        raise
     finally:
         workers.end()
+
+
+def database_work(config: Config) -> str:
+    """The sessions of a PostgreSQL database and what waits in its jobs, for a failing test."""
+    if config.database_url.startswith("sqlite"):
+        return ""
+    with closing(Store(config)) as store, store.read() as session:
+        tables = [session.execute(text(query)).mappings().all() for query in (SESSIONS, JOBS)]
+    return "\n".join(str(dict(row)) for table in tables for row in table)
 
 
 def wait_for(condition: Callable[[], object], within_s: float, what: str) -> float:

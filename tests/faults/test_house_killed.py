@@ -39,10 +39,10 @@ def test_the_practice_match_is_made_by_whoever_comes_next(site: Config, tmp_path
     with workers_of(site, tmp_path / "workers") as workers:
         for attempt in range(1, kills + 1):
             worker = workers.start()
-            wait_for(lambda attempt=attempt: is_in(store, RUNNING, attempt), 60, workers.logs())
+            wait_for(lambda attempt=attempt: is_in(store, RUNNING, attempt), 60, "it is judged again")
             workers.kill(worker)
         workers.start()
-        wait_for(lambda: is_in(store, ACCEPTED, 1), 90, workers.logs())
+        wait_for(lambda: is_in(store, ACCEPTED, 1), 90, "it is made")
     with store.read() as session:
         made = session.scalars(select(Practice)).all()
     record("house", kills, 1 - min(1, len(made)), max(0, len(made) - 1), "practice matches whose worker was killed")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from fixtures.live import PATIENCE_S
 from fixtures.sizes import size
 from srs.errors import StateError
 from srs.server.config import Config
-from srs.server.store.engine import Store
+from srs.server.store.engine import Store, open_engine
 from srs.server.store.migrations import alembic_config, head, migrate
 from srs.server.store.tables import METADATA
 
@@ -54,6 +56,25 @@ def test_many_processes_migrate_an_empty_database_at_once(config: Config, store:
 
 def test_many_processes_create_one_sqlite_file(tmp_path: Path) -> None:
     migrate_together(make_config(tmp_path, f"sqlite:///{tmp_path / 'srs.sqlite'}"), tmp_path)
+
+
+def test_a_new_sqlite_file_is_opened_by_several_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait by itself here; of fifty files ten would be refused to somebody."""
+    openers = 4
+    with ThreadPoolExecutor(openers) as pool:
+        for number in range(50):
+            gate = threading.Barrier(openers)
+
+            def look(_: int, url: str = f"sqlite:///{tmp_path}/{number}.sqlite", gate: threading.Barrier = gate) -> str:
+                engine = open_engine(url)
+                gate.wait()
+                try:
+                    with engine.connect() as connection:
+                        return str(connection.scalar(text("PRAGMA journal_mode")))
+                finally:
+                    engine.dispose()
+
+            assert list(pool.map(look, range(openers))) == ["wal"] * openers
 
 
 def migrate_together(config: Config, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from srs.server.store.blobs import Blobs
 __all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine"]
 
 SQLITE_BUSY_S = 30
+SQLITE_LOOK_S = 0.01
 IDLE_IN_TRANSACTION_S = 15
 """PostgreSQL ends a writing transaction that says nothing for so long: a process that was put to sleep in the middle of
 one must not hold its rows from everybody else until it wakes. One that only reads holds none, and may take its time."""
@@ -94,9 +96,23 @@ def open_engine(url: str) -> Engine:
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")  # a commit that was answered survives a power cut
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # Where two processes switch a new file at the same moment, SQLite refuses one of them without any wait.
+    give_up_at = time.monotonic() + SQLITE_BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(SQLITE_LOOK_S)
+        else:
+            return
 
 
 def _begin_postgresql(connection: Connection) -> None:
