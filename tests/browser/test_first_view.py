@@ -11,7 +11,7 @@ from fixtures.chromium import PersonAtScreen
 from fixtures.databases import Templates
 from fixtures.site import served
 from fixtures.sizes import FULL, record
-from worlds.big_race import grow, populate_big
+from worlds.big_race import populate_big
 
 FIRST_VIEW_MAX_BYTES = 300_000
 TEAMS = 8
@@ -38,7 +38,6 @@ def weights(browser: Browser, tmp_path: Path, sqlite_templates: Templates) -> di
             people, _ = populate_big(site.store, TEAMS, cells=12, repetitions=8)
         else:
             people = site.people
-            grow(site.store, people, TEAMS)
         race = f"/races/{people.slug}"
         paths = ("/", race, f"{race}/leaderboard", f"{race}/rounds/1")
         return {path: transferred(browser, site.base_url, path) for path in paths}

@@ -167,7 +167,7 @@ def wait_for(condition: Callable[[], object], within_s: float, what: str) -> flo
     while not condition():
         if time.monotonic() - began > limit_s:
             pytest.fail(f"{what}: not within {limit_s} s")
-        time.sleep(0.05)
+        time.sleep(0.1)
     return time.monotonic() - began
 
 

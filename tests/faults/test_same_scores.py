@@ -32,7 +32,7 @@ def test_r13_twenty_hash_seeds(tmp_path: Path) -> None:
         published=[],
     )
     seen: set[tuple[tuple[str, bytes], ...]] = set()
-    tries = size(3, 20)
+    tries = size(2, 20)
     for number in range(tries):
         folder = tmp_path / str(number)
         folder.mkdir()

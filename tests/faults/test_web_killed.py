@@ -67,7 +67,7 @@ def test_r4_the_web_server_is_killed(config: Config) -> None:
     race = make_race(store)
     tally, dice = Tally(), random.Random(config.database_url[:6])
     first = 0 if config.database_url.startswith("sqlite") else 2
-    kills = size(2, 50)
+    kills = size(1, 50)
     with running_server(config.data, config.database_url, "", "--workers", "0", "--web-processes", "1") as base_url:
         ada = Visitor(base_url).sign_in(store, race.ada)
         for number in range(first, first + kills):

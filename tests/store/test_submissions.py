@@ -84,7 +84,7 @@ def test_uploads_across_the_deadline(race: SmallRace) -> None:
         row = race.race(session)
         limits = {"defences_per_day": 1000, "faulty_per_day": 1000}
         row.rules_json = {**row.rules_json, "limits": {**row.rules_json["limits"], **limits}}
-    tried = [across_the_deadline(race, f"{repeat:04}") for repeat in range(size(2, 20))]
+    tried = [across_the_deadline(race, f"{repeat:04}") for repeat in range(size(1, 20))]
     record("T2", sum(tried), note="uploads at a barrier, on the real clock, across the deadline")
 
 
