@@ -49,7 +49,7 @@ test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, re
 	@$(MAKE) --no-print-directory -j 3 everyday waiting floors
 
 # They wait for processes of their own more than they work: beside the others they cost little time.
-WAITING := $(addprefix tests/,functional/test_uploads_over_http.py functional/test_run.py functional/test_web_pages_race.py \
+WAITING := $(addprefix tests/,functional/test_uploads_over_http.py functional/test_run.py \
 	security/test_limits.py golden/test_demo.py \
 	$(addprefix faults/test_,nothing_is_lost.py web_killed.py told_once.py house_killed.py))
 # What the unit tests of these packages must cover whole by themselves, lines and branches.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, expect
 
 from fixtures.chromium import PersonAtScreen
@@ -26,9 +27,9 @@ DROP = """(form) => {
 
 
 @pytest.fixture
-def site(tmp_path: Path, sqlite_templates: Templates) -> Iterator[Site]:
+def site(tmp_path: Path, sqlite_templates: Templates, shared_app: Flask) -> Iterator[Site]:
     """A small race whose defence phase is open; nobody judges."""
-    with served(tmp_path / "data", sqlite_templates.of("small_race")) as site:
+    with served(tmp_path / "data", sqlite_templates.of("small_race"), shared_app) as site:
         yield site
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, Route, expect
 
 from fixtures.chromium import PersonAtScreen
@@ -18,9 +19,9 @@ FORM = "/races/small/defence"
 
 
 @pytest.fixture
-def site(tmp_path: Path, sqlite_templates: Templates) -> Iterator[Site]:
+def site(tmp_path: Path, sqlite_templates: Templates, shared_app: Flask) -> Iterator[Site]:
     """A small race whose defence phase is open."""
-    with served(tmp_path / "data", sqlite_templates.of("small_race")) as site:
+    with served(tmp_path / "data", sqlite_templates.of("small_race"), shared_app) as site:
         yield site
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.plant import GENEROUS, make_race, pending, scores, send_many, small_defence, wait_for, workers_of
-from fixtures.sizes import record, size
+from fixtures.sizes import FULL, record, size
 from srs.game.race import read_rules
 from srs.judging.task import DefenceTask
 from srs.server.bootstrap import JUDGE
@@ -56,15 +56,16 @@ def store(sqlite_config: Config, redis_server: str) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.mark.skipif(not FULL, reason="every day children with hash seeds of their own judge one file")
 def test_r13_one_or_eight_workers(store: Store, sqlite_config: Config, redis_server: str, tmp_path: Path) -> None:
     """R13: the same files, judged one after the other and eight at once."""
-    race, files = make_race(store), size(2, 40)
+    race, files = make_race(store), 40
     send_many(race, files)
     for number, concurrency in enumerate((1, 8)):
         config = replace(sqlite_config, broker_url=redis_server, sweep_s=0.3)
         with workers_of(config, tmp_path / str(number)) as workers:
             workers.start(concurrency)
-            wait_for(lambda: not pending(store), size(60, 300), "all is judged")
+            wait_for(lambda: not pending(store), 300, "all is judged")
         if concurrency == 1:
             by_one = scores(store)
             again = [race.ada, race.cleo]

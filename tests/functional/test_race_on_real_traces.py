@@ -134,7 +134,7 @@ def play_round(store: Store, people: dict[str, Visitor], sets: dict[str, bytes],
 
 @pytest.mark.skipif(
     not FULL or REAL_TRACES.exists(),
-    reason="every day two teams play over HTTP (test_web_pages_race); at full size real captures take its place",
+    reason="every day a whole round is played in a browser; at full size real captures take its place",
 )
 def test_three_teams_from_registration_to_final_standings(sqlite_config: Config) -> None:
     traces = simulate(CELLS, 36, seed=5)

@@ -1,4 +1,7 @@
-"""A race of thirty named web pages instead of cells, made so by its ``race.toml`` alone, played over HTTP."""
+"""A race of thirty named web pages instead of cells, made so by its ``race.toml`` alone.
+
+At full size it is played over HTTP with a server and its worker; every day in this process.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,29 @@ import json
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
+from flask import Flask
 
+from fixtures.clients import BASE_URL
 from fixtures.live import Visitor, running_server, wait_for
+from fixtures.sizes import FULL
 from srs.game.race import read_rules
 from srs.lab import attacks
 from srs.lab.simulate import simulate
+from srs.server.bell import SilentBell
+from srs.server.bootstrap import Server
 from srs.server.config import Config
 from srs.server.services import races
-from srs.server.services.access import Person
 from srs.server.store.engine import Store
+from srs.server.worker.tend import tend_once
+from worlds.judged import judge_all
 from worlds.small_race import add_person, set_clock
 
 HOUR = dt.timedelta(hours=1)
@@ -55,29 +66,58 @@ attack = [2027-04-18T08:00:00Z, 2027-04-24T18:00:00Z]
 
 @dataclass
 class Site:
-    """A running server, and its people signed in."""
+    """An installation, its people signed in, and what makes it do all that is due."""
 
     store: Store
-    dana: Visitor
     ada: Visitor
     ben: Visitor
+    tend: Callable[[], object]
+
+    def verdict(self, person: Visitor, path: str) -> str:
+        """What is said of a file that was sent."""
+        self.tend()
+        return person.verdict(path)
 
 
 @pytest.fixture
-def site(sqlite_config: Config) -> Iterator[Site]:
+def site(sqlite_config: Config, shared_app: Flask) -> Iterator[Site]:
     store = Store(sqlite_config)
     set_clock(store, read_rules(RULES).rounds[0].defence[0] + HOUR)
-    people: list[Person] = [add_person(store, name, staff=name == "Dana") for name in ("Dana", "Ada", "Ben")]
-    races.create_race(store, people[0], RULES)
-    with running_server(sqlite_config.data, sqlite_config.database_url, "", "--web-processes", "1") as base_url:
-        visitors = [Visitor(base_url).sign_in(store, person) for person in people]
-        for visitor, person in zip(visitors[1:], people[1:], strict=True):
-            assert visitor.submit("/races/pages", "/join").status_code == 200
-            assert visitor.submit("/races/pages/team", "/create", name=f"Team of {person.name}").status_code == 200
-        yield Site(store, *visitors)
-        for visitor in visitors:
-            visitor.client.close()
+    dana, *people = [add_person(store, name, staff=name == "Dana") for name in ("Dana", "Ada", "Ben")]
+    races.create_race(store, dana, RULES)
+    with over_http(sqlite_config) if FULL else in_process(sqlite_config, store, shared_app) as (visitor, tend):
+        visitors = [visitor().sign_in(store, person) for person in people]
+        for one, person in zip(visitors, people, strict=True):
+            assert one.submit("/races/pages", "/join").status_code == 200
+            assert one.submit("/races/pages/team", "/create", name=f"Team of {person.name}").status_code == 200
+        yield Site(store, *visitors, tend)
+        for one in visitors:
+            one.client.close()
     store.close()
+
+
+Open = tuple[Callable[[], Visitor], Callable[[], object]]
+"""How somebody visits an installation, and what makes it do all that is due."""
+
+
+@contextmanager
+def over_http(config: Config) -> Iterator[Open]:
+    """A server that does by itself what is due."""
+    with running_server(config.data, config.database_url, "", "--web-processes", "1") as base_url:
+        yield (lambda: Visitor(base_url)), (lambda: None)
+
+
+@contextmanager
+def in_process(config: Config, store: Store, app: Flask) -> Iterator[Open]:
+    """The same pages and the same duties."""
+    server = app.extensions["srs"] = Server(config, store, SilentBell())
+
+    def tend() -> None:
+        for _ in range(2):  # of a draw, what is judged comes in between
+            tend_once(server)
+            judge_all(store)
+
+    yield (lambda: Visitor(BASE_URL, httpx.WSGITransport(app))), tend
 
 
 def defence(start: int, *, without: int = 0) -> bytes:
@@ -129,12 +169,13 @@ def rules_speak_of_pages(person: Visitor) -> None:
     assert "cell" not in rules
 
 
-def a_missing_page_is_named(person: Visitor, folder: Path) -> None:
+def a_missing_page_is_named(site: Site, folder: Path) -> None:
     """By the server and by ``srs check`` alike."""
+    person = site.ada
     incomplete = defence(0, without=8)
     sentence = f"No traces for page 8 ({NAMES[7]})."
     path = person.send("pages", "defence", incomplete, "incomplete.csv.zip")
-    assert person.verdict(path) == "rejected"
+    assert site.verdict(person, path) == "rejected"
     assert sentence in text_of(person, path)
     verdict = checked(person, folder, incomplete)
     assert verdict.returncode == 1
@@ -161,25 +202,28 @@ def an_attack_names_the_pages_it_confused(person: Visitor, path: str) -> None:
     )
 
 
-def accepted(sent: dict[Visitor, str]) -> bool:
-    return {person.verdict(path) for person, path in sent.items()} == {"accepted"}
+def accepted(site: Site, sent: dict[Visitor, str]) -> bool:
+    return {site.verdict(person, path) for person, path in sent.items()} == {"accepted"}
 
 
 def test_two_teams_from_upload_to_final_standings(site: Site, tmp_path: Path) -> None:
     """Pages are named where classes are; ``srs check`` accepts what the server accepts."""
     rules_speak_of_pages(site.ada)
-    a_missing_page_is_named(site.ada, tmp_path)
+    a_missing_page_is_named(site, tmp_path)
     files = {site.ada: defence(0), site.ben: defence(100)}
-    assert accepted({person: person.send("pages", "defence", data, "pages.zip") for person, data in files.items()})
+    assert accepted(
+        site, {person: person.send("pages", "defence", data, "pages.zip") for person, data in files.items()}
+    )
     verdict = checked(site.ada, tmp_path, files[site.ada])
     assert verdict.returncode == 0, verdict.stdout
 
     times = read_rules(RULES).rounds[0]
     set_clock(site.store, times.attack[0] + HOUR)
+    site.tend()
     wait_for(lambda: site.ada.page("/races/pages/attack").select_one(".files a") and "drawn")
     the_readme_speaks_of_pages(site.ada)
     attacks_sent = {person: person.send("pages", "attack", guesses(person), "guesses.zip") for person in files}
-    assert accepted(attacks_sent)
+    assert accepted(site, attacks_sent)
 
     set_clock(site.store, times.attack[1] + 2 * HOUR)  # the phase opened an hour late and keeps its full length
     for person, path in attacks_sent.items():
