@@ -48,10 +48,11 @@ SUITE := -n 2
 test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, real workers
 	@$(MAKE) --no-print-directory -j 3 everyday waiting floors
 
+# They kill and count real processes.
+KILLING := $(addprefix tests/faults/test_,nothing_is_lost.py web_killed.py told_once.py house_killed.py)
 # They wait for processes of their own more than they work: beside the others they cost little time.
-WAITING := $(addprefix tests/,functional/test_uploads_over_http.py functional/test_run.py \
-	security/test_limits.py golden/test_demo.py \
-	$(addprefix faults/test_,nothing_is_lost.py web_killed.py told_once.py house_killed.py))
+WAITING := $(KILLING) $(addprefix tests/,functional/test_uploads_over_http.py functional/test_run.py \
+	security/test_limits.py golden/test_demo.py)
 # What the unit tests of these packages must cover whole by themselves, lines and branches.
 COVERED := game traces scoring
 
@@ -94,8 +95,8 @@ clean-pages: $(VENV)/.dev services ## look at every page with axe-core, and note
 	@: > tests/browser/clean_pages.txt
 	@SRS_FULL=1 SRS_RECORD=1 $(BIN)/python -m pytest tests/browser/test_every_page.py
 
-# They kill and count real processes and hold promised seconds: nothing else may run beside them.
-ALONE := $(addprefix tests/faults/test_,nothing_is_lost.py same_scores.py web_killed.py told_once.py house_killed.py bell.py)
+# They hold promised seconds: nothing else may run beside them.
+ALONE := $(KILLING) $(addprefix tests/faults/test_,same_scores.py bell.py)
 
 .PHONY: faults
 faults: export SRS_FULL := 1

@@ -61,20 +61,21 @@ def test_many_processes_create_one_sqlite_file(tmp_path: Path) -> None:
 def test_a_new_sqlite_file_is_opened_by_several_at_once(tmp_path: Path) -> None:
     """SQLite does not wait by itself here; of fifty files ten would be refused to somebody."""
     openers = 4
+    gate = threading.Barrier(openers)
+
+    def journal_mode(url: str) -> object:
+        engine = open_engine(url)
+        gate.wait()
+        try:
+            with engine.connect() as connection:
+                return connection.scalar(text("PRAGMA journal_mode"))
+        finally:
+            engine.dispose()
+
     with ThreadPoolExecutor(openers) as pool:
         for number in range(50):
-            gate = threading.Barrier(openers)
-
-            def look(_: int, url: str = f"sqlite:///{tmp_path}/{number}.sqlite", gate: threading.Barrier = gate) -> str:
-                engine = open_engine(url)
-                gate.wait()
-                try:
-                    with engine.connect() as connection:
-                        return str(connection.scalar(text("PRAGMA journal_mode")))
-                finally:
-                    engine.dispose()
-
-            assert list(pool.map(look, range(openers))) == ["wal"] * openers
+            urls = [f"sqlite:///{tmp_path}/{number}.sqlite"] * openers
+            assert list(pool.map(journal_mode, urls)) == ["wal"] * openers
 
 
 def migrate_together(config: Config, folder: Path) -> None:

@@ -22,6 +22,7 @@ __all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine"]
 
 SQLITE_BUSY_S = 30
 SQLITE_LOOK_S = 0.01
+"""Between two tries where SQLite itself does not wait."""
 IDLE_IN_TRANSACTION_S = 15
 """PostgreSQL ends a writing transaction that says nothing for so long: a process that was put to sleep in the middle of
 one must not hold its rows from everybody else until it wakes. One that only reads holds none, and may take its time."""
