@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.databases import FEWER
 from srs.server.store.engine import Store
 from worlds.stored_season import FOLDER, play, stored_upload
 
@@ -16,8 +17,9 @@ def read_standings(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("config", FEWER, indirect=True)
 def test_stored_uploads_give_the_stored_standings(store: Store) -> None:
-    """G7: six teams, two rounds, on both databases; every number equal to 1e-9."""
+    """G7: six teams, two rounds, at full size on both databases; every number equal to 1e-9."""
     expected = read_standings(FOLDER / "standings.csv")
     rows = play(store, stored_upload)
     assert len(rows) == len(expected) == 12

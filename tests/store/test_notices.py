@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, insert, select
 
+from fixtures.databases import FEWER
 from fixtures.sizes import promised, record
 from srs.errors import NotFound
 from srs.server.bell import SilentBell
@@ -236,6 +237,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.parametrize("config", FEWER, indirect=True)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_in_its_line(race: SmallRace, text: str) -> None:
     """S9: a file name, a person's name or a team's name adds no line, header or control character."""

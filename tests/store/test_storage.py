@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import inspect, select
 
-from fixtures.databases import make_config
+from fixtures.databases import FEWER, make_config
 from fixtures.servers import Postgres
 from srs.errors import FileError, InputError, NotFound, StateError
 from srs.server.config import Config
@@ -134,6 +134,7 @@ def test_nothing_is_restored_over_something(taken: Path, config: Config, race: S
     assert everything(race.store) == before
 
 
+@pytest.mark.parametrize("config", FEWER, indirect=True)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

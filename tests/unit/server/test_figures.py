@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures.sizes import size
 from srs.judging.curves import CELLS_MAX, curves
 from srs.judging.profile import Quartiles
 from srs.lab.plots.attack import attack_charts
@@ -137,7 +138,7 @@ def test_the_largest_race_can_be_drawn() -> None:
     assert len(found) == 13
     large = {chart.name: chart for chart in found if len(json.dumps(chart.spec)) > 20_000}
     del large["duration-by-class"]  # as "volume-by-class"
-    for chart in large.values():
+    for chart in [*large.values()][: size(2, len(large))]:
         svg_tree(figures.render(chart))
     [pairs] = [chart for chart in found if chart.name == "confusion"]
     assert pairs.title.endswith(f"in groups of 20 cells: the {CELLS_MAX} most frequent pairs")
