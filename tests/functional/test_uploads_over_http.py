@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -136,19 +137,27 @@ def test_uploads_across_the_deadline(site: Site) -> None:
     """T2: across a real deadline, accepted are exactly those received before it; answer and database agree."""
     tried = 0
     for number in range(size(1, 10)):
-        slug = site.open_race(f"deadline-{number}", "[limits]\ndefences_per_day = 1000\nfaulty_per_day = 1000\n")
-        tried += across_the_deadline(site, slug)
+        for slowness in (1, 4, 16, 64):
+            slug = site.open_race(
+                f"deadline-{number}-{slowness}", "[limits]\ndefences_per_day = 1000\nfaulty_per_day = 1000\n"
+            )
+            answered = across_the_deadline(site, slug, slowness)
+            tried += answered.total()
+            if answered.keys() == {303, 409}:
+                break  # else this machine was too busy to send on both sides of it
+        assert answered.keys() == {303, 409}
     record("T2", tried, note=f"across a real deadline ({site.dialect}, HTTP)")
 
 
-def across_the_deadline(site: Site, slug: str, count: int = size(60, 100), threads: int = 20) -> int:
-    """Send files for two seconds around a deadline a second ahead; returns how many were sent."""
+def across_the_deadline(site: Site, slug: str, slowness: float, count: int = size(60, 100)) -> Counter[int]:
+    """Send files for two seconds around a deadline a second ahead, or as many times that; counts the statuses."""
+    threads = 20
     people = (site.ada, site.cleo)
     requests = [uploads(person, slug, count // 2) for person in people]
     with site.store.work() as session:
         clock.simulate(session, None)
         row = round_by_number(session, race_by_slug(session, slug).id, 1)
-        closes_at = database_now(session) + 1.2 * SECOND
+        closes_at = database_now(session) + 1.2 * slowness * SECOND
         row.defence_opens_at, row.defence_closes_at = closes_at - PHASE, closes_at
         row.attack_opens_at, row.attack_closes_at = closes_at + PHASE, closes_at + 2 * PHASE
 
@@ -157,7 +166,7 @@ def across_the_deadline(site: Site, slug: str, count: int = size(60, 100), threa
         done = []
         began = time.monotonic()
         for turn, request in enumerate(mine):
-            time.sleep(max(0.0, began + 0.4 * (turn + thread / threads) - time.monotonic()))
+            time.sleep(max(0.0, began + 0.4 * slowness * (turn + thread / threads) - time.monotonic()))
             asked_at = site.now()
             status, public_id = answer_to(people[thread % 2], request)
             done.append((status, public_id, asked_at, site.now()))
@@ -169,9 +178,8 @@ def across_the_deadline(site: Site, slug: str, count: int = size(60, 100), threa
     assert all(row.received_at < closes_at for row in stored.values())
     assert all(asked_at < closes_at for status, _, asked_at, _ in answers if status == 303)
     assert all(done_at >= closes_at for status, _, _, done_at in answers if status == 409)
-    assert {status for status, _, _, _ in answers} == {303, 409}
     assert len(answers) == count
-    return count
+    return Counter(status for status, _, _, _ in answers)
 
 
 def test_posts_at_once_and_five_a_day(site: Site) -> None:
