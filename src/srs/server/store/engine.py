@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ __all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine"]
 SQLITE_BUSY_S = 30
 SQLITE_LOOK_S = 0.01
 """Between two tries where SQLite itself does not wait."""
+CONNECTIONS_KEPT = 10
+"""Connections that a process keeps open. It has no more than threads: each thread uses one at a time (``Store``)."""
 IDLE_IN_TRANSACTION_S = 15
 """PostgreSQL ends a writing transaction that says nothing for so long: a process that was put to sleep in the middle of
 one must not hold its rows from everybody else until it wakes. One that only reads holds none, and may take its time."""
@@ -37,22 +40,43 @@ class Store:
         self.engine = open_engine(config.database_url)
         self._writers = sessionmaker(self.engine.execution_options(srs_writes=True), expire_on_commit=False)
         self._readers = sessionmaker(_with_snapshots(self.engine), expire_on_commit=False)
+        self._of_thread = threading.local()
 
     @contextmanager
     def work(self) -> Iterator[Session]:
         """One transaction that may write: committed at the end, rolled back by any exception.
 
         On SQLite it is the only writer from its first statement (``BEGIN IMMEDIATE``); on PostgreSQL use
-        ``with_for_update`` where two transactions may meet.
+        ``with_for_update`` where two transactions may meet. Raises ``RuntimeError`` inside another one: who waits for
+        a second connection while holding one can wait for ever.
         """
-        with self._outage_is_told(), self._writers.begin() as session:
+        if self._open is not None:
+            raise RuntimeError("a transaction was begun inside another one")
+        with self._outage_is_told(), self._writers.begin() as session, self._is_open(session):
             yield session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """One snapshot to read from; nothing is written."""
-        with self._outage_is_told(), self._readers() as session:
+        """One snapshot to read from; nothing is written. Inside another transaction it is that one."""
+        if self._open is not None:
+            yield self._open
+            return
+        with self._outage_is_told(), self._readers() as session, self._is_open(session):
             yield session
+
+    @property
+    def _open(self) -> Session | None:
+        # A transaction holds a connection; were there several to a thread, some threads could run the pool dry.
+        found: Session | None = getattr(self._of_thread, "session", None)
+        return found
+
+    @contextmanager
+    def _is_open(self, session: Session) -> Iterator[None]:
+        self._of_thread.session = session
+        try:
+            yield
+        finally:
+            self._of_thread.session = None
 
     @contextmanager
     def _outage_is_told(self) -> Iterator[None]:
@@ -86,10 +110,11 @@ def _with_snapshots(engine: Engine) -> Engine:
 def open_engine(url: str) -> Engine:
     """An engine for SQLite (WAL, foreign keys, durable commits) or PostgreSQL."""
     if not url.startswith("sqlite"):
-        engine = create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS_KEPT, max_overflow=-1)
         event.listen(engine, "begin", _begin_postgresql)
         return engine
-    engine = create_engine(url, connect_args={"timeout": SQLITE_BUSY_S, "check_same_thread": False})
+    settings = {"timeout": SQLITE_BUSY_S, "check_same_thread": False}
+    engine = create_engine(url, connect_args=settings, pool_size=CONNECTIONS_KEPT, max_overflow=-1)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, url_for
@@ -95,32 +96,43 @@ class Accounts(UserDatastore):
 
     def commit(self) -> None:
         """Flask-Security asks for it before the end of the request, which is when ``_commit`` does it."""
-        account_session().flush()
+        if "account_session" in g:
+            g.account_session.flush()
 
     def find_user(self, case_insensitive: bool = False, **kwargs: Any) -> Account | None:
         """The account with the one given attribute."""
         [(name, value)] = kwargs.items()
         column = getattr(Account, name)
         is_wanted: Any = func.lower(column) == str(value).lower() if case_insensitive else column == value
-        found: Account | None = account_session().scalar(select(Account).where(is_wanted))
+        with _to_look_in() as session:
+            found: Account | None = session.scalar(select(Account).where(is_wanted))
         return found
 
     def find_role(self, role: str) -> AccountRole | None:
         """The role of a name."""
         is_wanted: Any = AccountRole.name == role
-        found: AccountRole | None = account_session().scalar(select(AccountRole).where(is_wanted))
+        with _to_look_in() as session:
+            found: AccountRole | None = session.scalar(select(AccountRole).where(is_wanted))
         return found
 
 
 def account_session() -> Session:
-    """The one transaction of this request on accounts; a writing one where the request may change an account."""
+    """The one writing transaction of a request that may change an account."""
     if "account_session" not in g:
-        store = the_server().store
         g.account_stack = ExitStack()
-        transaction = store.work() if _may_change_accounts() else store.read()
-        g.account_session = g.account_stack.enter_context(transaction)
+        g.account_session = g.account_stack.enter_context(the_server().store.work())
     session: Session = g.account_session
     return session
+
+
+@contextmanager
+def _to_look_in() -> Iterator[Session]:
+    """The same; in any other request a transaction that is over at once, for its connection is needed."""
+    if _may_change_accounts():
+        yield account_session()
+    else:
+        with the_server().store.read() as session:
+            yield session
 
 
 def _may_change_accounts() -> bool:
