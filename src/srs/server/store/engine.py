@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from srs.errors import InputError, StateError, Unavailable
+from srs.errors import InputError, SrsError, StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
 
@@ -52,7 +53,7 @@ class Store:
         """
         if self._open is not None:
             raise RuntimeError("a transaction was begun inside another one")
-        with self._outage_is_told(), self._writers.begin() as session, self._is_open(session):
+        with self._writers.begin() as session, self._is_open(session):
             yield session
 
     @contextmanager
@@ -61,7 +62,7 @@ class Store:
         if self._open is not None:
             yield self._open
             return
-        with self._outage_is_told(), self._readers() as session, self._is_open(session):
+        with self._readers() as session, self._is_open(session):
             yield session
 
     @property
@@ -77,23 +78,6 @@ class Store:
             yield
         finally:
             self._of_thread.session = None
-
-    @contextmanager
-    def _outage_is_told(self) -> Iterator[None]:
-        try:
-            yield
-        except DataError as error:  # PostgreSQL refuses what no text can hold, such as NUL
-            raise InputError("store.text", "A value contains characters that cannot be stored.") from error
-        except IntegrityError as error:
-            raise StateError(
-                "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."
-            ) from error
-        except DBAPIError as error:
-            if not isinstance(error, OperationalError) and not error.connection_invalidated:
-                raise
-            raise Unavailable(
-                "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
-            ) from error
 
     def close(self) -> None:
         """Give every connection back (before a fork, at the end of a test)."""
@@ -112,12 +96,37 @@ def open_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         engine = create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS_KEPT, max_overflow=-1)
         event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "handle_error", _told)
         return engine
     settings = {"timeout": SQLITE_BUSY_S, "check_same_thread": False}
     engine = create_engine(url, connect_args=settings, pool_size=CONNECTIONS_KEPT, max_overflow=-1)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _told)
     return engine
+
+
+def _told(context: ExceptionContext) -> SrsError | None:
+    """What the trouble of a database is for whoever asked it."""
+    match context.sqlalchemy_exception:
+        case _ if context.is_pre_ping:
+            return None  # the pool connects anew
+        case DataError():  # PostgreSQL refuses what no text can hold, such as NUL
+            return InputError("store.text", "A value contains characters that cannot be stored.")
+        case IntegrityError():
+            return StateError(
+                "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."
+            )
+        case OperationalError():
+            return _away()
+        case _:
+            return _away() if context.is_disconnect else None
+
+
+def _away() -> Unavailable:
+    return Unavailable(
+        "store.away", "The database does not answer at the moment.", hint="Please try again in a minute."
+    )
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

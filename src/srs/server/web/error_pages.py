@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from srs.errors import SrsError
+from srs.errors import SrsError, Unavailable
 from srs.server.web.live import is_asked_by_script
 
 log = logging.getLogger("srs.web")
@@ -42,10 +42,17 @@ def set_up(app: Flask) -> None:
 def _srs_error(error: SrsError) -> Response:
     if error.status >= 500:
         log.warning("%s %s: %s", _request_id(), error.code, error.sentence)
+    if isinstance(error, Unavailable):
+        _forget_who_looks()
     response = _page(error.status, error.title, error.sentence, error.hint, error.code)
     if error.status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def _forget_who_looks() -> None:
+    # The page that tells of an outage is a stranger's: to know more the database would be asked again.
+    g._login_user = current_app.login_manager.anonymous_user()  # type: ignore[attr-defined]  # noqa: SLF001  (it has no other name)
 
 
 def _stale_form(_error: CSRFError) -> Response:
@@ -56,6 +63,8 @@ def _stale_form(_error: CSRFError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)  # a redirect raised by a view
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, SrsError):
+        return _srs_error(error.original_exception)  # raised after the view, such as at the end of a transaction
     if isinstance(error, SecurityError):
         # Nothing has an address under a host that is not ours, so there is no page either.
         return Response("This server has another name.\n", 400, mimetype="text/plain")

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from srs.errors import Unavailable
 from srs.server.services import notices
 from srs.server.store.notices import count_unread, notices_of
 from srs.server.web.safety import whole
@@ -80,10 +79,7 @@ def _count_unread() -> int:
     if person is None:
         return 0
     if "unread_notices" not in g:
-        try:
-            with the_server().store.read() as session:
-                g.unread_notices = count_unread(session, person.user_id)
-        except Unavailable:  # the page that tells of the outage has this link, too
-            g.unread_notices = 0
+        with the_server().store.read() as session:
+            g.unread_notices = count_unread(session, person.user_id)
     count: int = g.unread_notices
     return count

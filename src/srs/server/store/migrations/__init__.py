@@ -7,7 +7,6 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
 
 from srs.errors import StateError, Unavailable
 from srs.server.config import Config
@@ -32,7 +31,7 @@ def migrate(config: Config) -> tuple[str | None, str | None]:
             _refuse_later_version(before)
             command.upgrade(alembic_config(connection), "head")
             return before, revision_of(connection)
-    except OperationalError as error:
+    except Unavailable as error:
         raise Unavailable("store.away", "The database cannot be opened.", hint="Is SRS_DATABASE_URL right?") from error
     finally:
         engine.dispose()
