@@ -71,6 +71,6 @@ def test_a_class_that_looks_at_once(site: Site) -> None:
             seen = list(people.map(look, [page for page in site.pages[::EVERY] for _ in range(AT_ONCE)]))
     slowest_s = max(took_s for _, _, took_s in seen)
     failed = {(path, status) for path, status, _ in seen if status >= 500}
-    record("S6", len(seen), len(failed), note=f"looks, {AT_ONCE} at once ({site.dialect}); slowest {slowest_s:.1f} s")
+    record("looks", len(seen), len(failed), note=f"{AT_ONCE} at once ({site.dialect}); slowest {slowest_s:.1f} s")
     assert failed == set()
     assert slowest_s < promised(10)

@@ -309,7 +309,7 @@ def test_the_trouble_of_one_duty_keeps_no_other_from_being_done(
     """A bell that breaks its promise ends the sweep; mail goes out all the same."""
 
     class Broken(SilentBell):
-        def ring(self, job_ids: object) -> None:
+        def ring_again(self, job_ids: object) -> None:
             raise RuntimeError("cracked")
 
     with server.store.work() as session:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 from celery import Celery
@@ -16,9 +17,6 @@ PATIENCE_S = 0.5
 SULK_S = 5.0
 """After a failure the bell stays silent this long; the sweeper takes over."""
 
-EXPIRES_S = 60
-"""An old ring tells nothing that a newer one does not: a busy worker's queue stays short."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -26,7 +24,10 @@ class Bell(Protocol):
     """Tells workers that jobs wait."""
 
     def ring(self, job_ids: Iterable[int]) -> None:
-        """Announce jobs that are committed. Never raises."""
+        """Announce jobs that have just been committed. Never raises."""
+
+    def ring_again(self, job_ids: Sequence[int]) -> None:
+        """Announce jobs that still wait, as far as the broker does not hold as many rings. Never raises."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -37,6 +38,9 @@ class SilentBell:
 
     def ring(self, job_ids: Iterable[int]) -> None:
         """Do nothing: the sweep is near."""
+
+    def ring_again(self, job_ids: Sequence[int]) -> None:
+        """Do nothing: the worker looks by itself."""
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
@@ -51,35 +55,34 @@ class CeleryBell:
 
     def ring(self, job_ids: Iterable[int]) -> None:
         """Announce jobs; a broker that is away costs at most about a second, and nothing is raised."""
+        self._send(job_ids, lambda _producer: 0)
+
+    def ring_again(self, job_ids: Sequence[int]) -> None:
+        """The same, so that a sweep adds to the queue only what is missing; rings never expire, by whatever clock."""
+        self._send(job_ids, _held)
+
+    def _send(self, job_ids: Iterable[int], held: Callable[[Any], int]) -> None:
         if time.monotonic() < self._silent_until:
             return
-        waiting = list(job_ids)
         try:
             with self._app.producer_or_acquire() as producer:
-                for job_id in waiting[self._already_announced(producer, len(waiting)) :]:
+                for job_id in islice(job_ids, held(producer), None):
                     self._app.send_task(
-                        TASK,
-                        (job_id,),
-                        queue=QUEUE,
-                        ignore_result=True,
-                        retry=False,
-                        expires=EXPIRES_S,
-                        producer=producer,
+                        TASK, (job_id,), queue=QUEUE, ignore_result=True, retry=False, producer=producer
                     )
         except Exception as error:  # noqa: BLE001  (whatever the broker does, the jobs are committed)
             self._silent_until = time.monotonic() + SULK_S
             _log.warning("the broker does not answer (%s); the sweeper will find the jobs", error)
 
-    def _already_announced(self, producer: Any, waiting: int) -> int:
-        """Messages that need not be sent by a sweep: without this each would add all that wait once more."""
-        if waiting < 2:
-            return 0
-        declared = producer.channel.queue_declare(queue=QUEUE, durable=True, auto_delete=False)
-        return int(declared.message_count)
-
     def close(self) -> None:
         """Give the connection back."""
         self._app.close()
+
+
+def _held(producer: Any) -> int:
+    """How many rings wait in the broker."""
+    declared = producer.channel.queue_declare(queue=QUEUE, durable=True, auto_delete=False)
+    return int(declared.message_count)
 
 
 def celery_app(broker_url: str, *, for_requests: bool = True) -> Celery:

@@ -110,7 +110,8 @@ def sweep(store: Store, bell: Bell, crashes_max: int) -> list[int]:
             _log(session, "job.parked", job.id, race_id=job.race_id, detail=detail)
         news.about_parked(session, parked)
         waiting = list(jobs.due(session, moment, SWEPT_AT_ONCE))
-    bell.ring(waiting)
+    if waiting:
+        bell.ring_again(waiting)
     return waiting
 
 
