@@ -1,6 +1,7 @@
 """Judging a defence of the 50 MB class: time against inflating the same file with zlib, and peak memory.
 
 A file of the same size with six sizes of zero far apart is refused, with the lines at fault, within a bound as well.
+Everything is measured in children that Landlock confines as it does a judging child; what that takes is printed apart.
 
 Each figure comes from this run on this machine, the two sides taken in turn. Made anew each time from the real
 captures, or from simulated ones where those are absent.
@@ -25,6 +26,8 @@ import polars as pl
 from srs.game.race import RaceRules
 from srs.judging.defence import check_defence, judge_defence
 from srs.judging.task import DefenceTask
+from srs.server.worker import landlock
+from srs.server.worker.confine import may_open
 from srs.traces.zip_member import sole_member
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "secretstroll_tor.csv.zip"
@@ -142,29 +145,51 @@ def measured(path: Path, folder: Path) -> Iterator[tuple[str, float, float, str]
     median = {name: statistics.median(values) for name, values in times.items()}
     for name, bound in (("verdict", VERDICT_MAX), ("judgement", JUDGEMENT_MAX), ("refusal", REFUSAL_MAX)):
         yield f"{name} / zlib-inflate", median[name] / median["inflate"], bound, f"{median[name]:.3f} s"
-    command = [sys.executable, __file__, "--child", str(path), str(folder)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    rss, took = map(float, printed.split())
-    yield "peak RSS of a fresh child, MB", rss, RSS_MAX_MB, f"{took:.3f} s, its imports not counted"
+
+
+def confined(path: Path, folder: Path) -> float:
+    """Let Landlock bind this process as it does a judging child; seconds that this takes."""
+    return seconds(lambda: landlock.restrict(may_open(folder, [path, faulty(path)])))
+
+
+def report_ratios(path: Path, folder: Path) -> int:
+    """Print every ratio; 1 where one is beyond its bound."""
+    detail = f"version {landlock.version()} of it; in what follows it is on"
+    print(f"  {'Landlock, once a judgement, ms':32} {1000 * confined(path, folder):8.2f}   ({detail})")
+    failed = False
+    for what, figure, bound, detail in measured(path, folder):
+        print(f"  {what:32} {figure:8.2f}   (at most {bound:g}; {detail})")
+        failed |= not figure <= bound
+    return int(failed)
+
+
+def report_memory(path: Path, folder: Path) -> int:
+    """Print the peak of a child that judges once; 1 where it is beyond its bound."""
+    confined(path, folder)
+    took, rss = seconds(lambda: judge(path, folder)), peak_mb()
+    detail = f"at most {RSS_MAX_MB:g}; {took:.3f} s, its imports not counted"
+    print(f"  {'peak RSS of a fresh child, MB':32} {rss:8.2f}   ({detail})")
+    return int(rss > RSS_MAX_MB)
+
+
+REPORTS = {"ratios": report_ratios, "memory": report_memory}
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--child"]:
-        took = seconds(lambda: judge(Path(sys.argv[2]), Path(sys.argv[3])))
-        print(peak_mb(), took)
-        return 0
+    if sys.argv[1:]:
+        return REPORTS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))
     with tempfile.TemporaryDirectory() as name:
         path, folder = Path(name) / "defence.csv.zip", Path(name) / "out"
         folder.mkdir()
         packets, size_bytes = write_defence(path)
         source = "real captures, padded" if REAL.exists() else "made-up traces"
         sent = path.stat().st_size
-        print(f"Defence of {packets} packets ({source}): {size_bytes / 1e6:.1f} MB of CSV, {sent / 1e6:.1f} MB as sent")
-        failed = False
-        for what, figure, bound, detail in measured(path, folder):
-            print(f"  {what:32} {figure:8.2f}   (at most {bound:g}; {detail})")
-            failed |= not figure <= bound
-    return int(failed)
+        print(
+            f"Defence of {packets} packets ({source}): {size_bytes / 1e6:.1f} MB of CSV, {sent / 1e6:.1f} MB as sent",
+            flush=True,
+        )
+        children = [subprocess.run([sys.executable, __file__, of, path, folder], check=False) for of in REPORTS]
+    return max(child.returncode for child in children)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def test_r13_twenty_hash_seeds(tmp_path: Path) -> None:
     for number in range(tries):
         folder = tmp_path / str(number)
         folder.mkdir()
-        outcome = jail.run(JUDGE, task.model_dump_json().encode(), folder, threading.Event())
+        outcome = jail.run(JUDGE, task.model_dump_json().encode(), folder, threading.Event(), readable=task.files())
         assert outcome.ending is Ending.DONE, outcome
         seen.add(tuple(sorted((path.name, path.read_bytes()) for path in folder.iterdir())))
     assert len(seen) == 1

@@ -88,6 +88,30 @@ def gone(parts: list[psutil.Process]) -> bool:
     return not any(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts)
 
 
+OF_THE_SAME_USER = """
+import sys
+from pathlib import Path
+from srs.server.worker.confine import give_up_capabilities
+give_up_capabilities()
+for process in sys.argv[1:]:
+    for path in Path(f"/proc/{process}/environ"), Path(f"/proc/{process}/mem"):
+        try:
+            with path.open("rb") as file:
+                print(path, file.read() if path.name == "environ" else "")
+        except PermissionError as error:
+            print(path, error.strerror)
+"""
+
+
+def read_by_others(processes: list[int]) -> str:
+    """What another process of this user, without root's capabilities, reads in the environments of these."""
+    command = [sys.executable, "-I", "-c", OF_THE_SAME_USER, *map(str, processes)]
+    found = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    assert f"/proc/{processes[0]}/environ Permission denied" in found
+    assert f"/proc/{processes[0]}/mem Permission denied" in found
+    return found
+
+
 def test_it_serves_judges_and_ends_in_good_order(sqlite_config: Config, store: Store) -> None:
     """R16: SIGTERM ends every part within half a minute, with status 0, and no work is lost."""
     race = make_race(store)
@@ -95,9 +119,10 @@ def test_it_serves_judges_and_ends_in_good_order(sqlite_config: Config, store: S
         send_many(race, 4)
         wait_for(lambda: not pending(store), PATIENCE_S, "all is judged")
         assert {job.state for job in all_jobs(store)} == {"accepted"}
-        send_many(race, 2, first=4)
         parts = site.parts()
         assert len(parts) >= 4
+        assert SECRET not in read_by_others([site.process.pid, *(part.pid for part in parts)])
+        send_many(race, 2, first=4)
         site.process.terminate()
         assert site.process.wait(PATIENCE_S) == 0, "a part that takes longer is killed, and the status tells it"
         wait_for(lambda: gone(parts), PATIENCE_S, "every part is gone")

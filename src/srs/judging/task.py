@@ -19,6 +19,10 @@ class _Task(BaseModel):
 
     rules: RaceRules
 
+    def files(self) -> list[Path]:
+        """Every file that is read."""
+        return []
+
 
 class DefenceTask(_Task):
     """Judge a defence: check it, measure it, split it."""
@@ -29,6 +33,10 @@ class DefenceTask(_Task):
     split_secret: bytes
     published: list[Path]
     """Files of hashes of traces whose labels were published in earlier rounds."""
+
+    def files(self) -> list[Path]:
+        """The upload, and the hashes."""
+        return [self.path, *self.published]
 
 
 class MatchLabels(BaseModel):
@@ -48,6 +56,10 @@ class AttackTask(_Task):
     name: str
     matches: list[MatchLabels]
 
+    def files(self) -> list[Path]:
+        """The upload, and the labels."""
+        return [self.path, *(match.labels for match in self.matches)]
+
 
 class BundleTask(_Task):
     """Prepare the files of one match from the pool of the drawn defence."""
@@ -63,6 +75,10 @@ class BundleTask(_Task):
     """One for each test trace, in the order of drawing from the pool."""
     train_files: dict[str, dict[str, Any]]
     """``{name: {"sha256", "size_bytes"}}`` of the training set, for the manifest."""
+
+    def files(self) -> list[Path]:
+        """The pool."""
+        return [self.pool]
 
 
 class HouseTask(_Task):

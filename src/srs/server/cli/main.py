@@ -22,7 +22,8 @@ from srs.server.cli import race, supervise
 from srs.server.config import Config, read_config
 from srs.server.services import sign_in, storage
 from srs.server.store.migrations import migrate as migrate_database
-from srs.server.worker import celery_worker
+from srs.server.worker import celery_worker, landlock
+from srs.server.worker.confine import shield
 
 
 class Commands(click.Group):
@@ -57,6 +58,23 @@ def opened(config: Config) -> Iterator[Server]:
         server.close()
 
 
+def take_care() -> None:
+    """Keep the secrets of this process to itself, and say what a judging child cannot be kept from here."""
+    shield()
+    if not landlock.version():
+        click.echo(
+            "This kernel has no Landlock (Linux has it since 5.13): if a file that is judged takes its process over, "
+            "it can read and change what this user can. See docs/decisions/0003-the-jail.md.",
+            err=True,
+        )
+
+
+def forget_settings() -> None:
+    """No program that is started from here, such as multiprocessing's own, inherits a secret; the settings are read."""
+    for name in [name for name in os.environ if name.startswith("SRS_")]:
+        del os.environ[name]
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
@@ -75,9 +93,11 @@ def run(host: str, port: int, web_processes: int, workers: int) -> None:
 
     With SRS_BROKER_URL the judging is left to `srs-server worker`.
     """
+    take_care()
     config = read_config()
     if "SRS_BASE_URL" not in os.environ:
         config = replace(config, base_url=f"http://{host}:{port}")
+    forget_settings()
     migrate_database(config)
     parts = supervise.parts(config, host, port, web_processes, 0 if config.broker_url else workers)
     click.echo(
@@ -90,6 +110,7 @@ def run(host: str, port: int, web_processes: int, workers: int) -> None:
 @click.option("-c", "--concurrency", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at once.")
 def worker(concurrency: int) -> None:
     """Judge what the broker of SRS_BROKER_URL announces, until SIGTERM."""
+    take_care()
     config = read_config()
     if not config.broker_url:
         raise click.UsageError("SRS_BROKER_URL is not set. Without a broker, `srs-server run` has a worker of its own.")

@@ -13,3 +13,6 @@ signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # before the imports
 
 import srs.server.cli.main  # noqa: E402
 import srs.server.web.app  # noqa: E402, F401
+from srs.server.worker.confine import shield  # noqa: E402
+
+shield()

@@ -6,12 +6,13 @@ address space is no measure (polars maps 1.3 GB to use 0.2) and nobody can limit
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -22,6 +23,8 @@ from srs.server.worker.confine import CPU_S
 
 TOO_COSTLY_STATUS = 75
 """Exit status of a child that met a limit itself (no memory, a file too large)."""
+READABLE = "readable.json"
+"""The file in a child's folder that names the files of its task."""
 WORKER_PID = "WORKER_PID"
 """The variable that tells a child whose child it is."""
 KEPT_OUTPUT_BYTES = 1 << 20
@@ -60,11 +63,20 @@ class Limits:
 LIMITS = Limits()
 
 
-def run(command: Sequence[str], task: bytes, folder: Path, stop: Event, limits: Limits = LIMITS) -> Outcome:
+def run(
+    command: Sequence[str],
+    task: bytes,
+    folder: Path,
+    stop: Event,
+    limits: Limits = LIMITS,
+    readable: Iterable[Path] = (),
+) -> Outcome:
     """Run ``command`` in ``folder`` with ``task`` on its standard input, until it ends or must be ended.
 
-    Nothing of this process's environment reaches it. When this returns, the child is gone.
+    Nothing of this process's environment reaches it, and of all data only its folder and what is ``readable``. When
+    this returns, the child is gone.
     """
+    (folder / READABLE).write_text(json.dumps([str(path) for path in readable]), encoding="utf-8")
     task_file = folder / "task.json"
     task_file.write_bytes(task)
     with (

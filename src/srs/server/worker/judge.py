@@ -6,17 +6,18 @@ It confines itself before anything else; the heavy imports come after.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from pathlib import Path
 
 from srs.server.worker.confine import confine
-from srs.server.worker.jail import TOO_COSTLY_STATUS, WORKER_PID
+from srs.server.worker.jail import READABLE, TOO_COSTLY_STATUS, WORKER_PID
 
 
 def main() -> int:
     """Judge; the exit status is 0, or ``TOO_COSTLY_STATUS`` where memory or file size met its limit."""
-    confine()
+    confine(readable=[Path(name) for name in json.loads(Path(READABLE).read_bytes())])
     if os.environ.get(WORKER_PID) != str(os.getppid()):
         return 1  # the worker died before its death could be signalled
     try:

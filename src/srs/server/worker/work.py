@@ -98,7 +98,7 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
     with _folder(config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
         try:
             task = load_task(server.store, claim)
-            outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end)
+            outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end, readable=task.files())
             _conclude(server, claim, task, outcome, folder)
         except Unavailable as error:  # storage or database: nobody's crash, another try will do
             _log.warning("job %d given back: %s", claim.job_id, error)
