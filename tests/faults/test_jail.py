@@ -177,16 +177,24 @@ print(os.listdir("/proc/self/fd"))
 @pytest.mark.parametrize(
     ("script", "seen"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
-        ("import os; os.abort()", "killed by SIGABRT"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "killed by SIGTERM"),
         ("raise ValueError('the tail of what it said')", "ValueError: the tail of what it said"),
         ("import os; os._exit(9)", "exit status 9"),
     ],
 )
-def test_a_child_that_falls_is_a_crash_with_its_last_words(tmp_path: Path, script: str, seen: str) -> None:
+def test_a_child_that_ends_otherwise_is_a_crash_with_its_last_words(tmp_path: Path, script: str, seen: str) -> None:
     outcome = child(tmp_path, script)
     assert outcome.ending is Ending.CRASHED
     assert seen in outcome.detail
+
+
+@pytest.mark.parametrize("fault", ["SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"])
+def test_a_fault_of_its_own_is_told_apart(tmp_path: Path, fault: str) -> None:
+    outcome = child(
+        tmp_path, f"import os, signal; print('last words', flush=True); os.kill(os.getpid(), signal.{fault})"
+    )
+    assert outcome == Outcome(Ending.FELL, f"{fault}\nlast words")
 
 
 def test_a_child_that_says_so_is_too_costly(tmp_path: Path) -> None:

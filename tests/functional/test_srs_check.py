@@ -15,9 +15,13 @@ import polars as pl
 import pytest
 
 from fixtures.by_hand import utility_by_hand
-from fixtures.commands import SRS, Done, srs, srs_here
+from fixtures.commands import ABORTS, SRS, Done, srs, srs_here
 from fixtures.reference import REAL_TRACES, REFERENCE, reads_real_captures
 from fixtures.sizes import promised
+from srs.client.checking import Check, checked
+from srs.errors import InputError
+from srs.game.race import read_rules
+from srs.judging.defence import Verdict
 from srs.lab.simulate import simulate
 
 CLASSES = 4
@@ -180,7 +184,7 @@ def test_on_a_terminal_a_bar_shows_that_it_works(folder: Path) -> None:
         command, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, check=False, env={**os.environ, "TERM": "xterm"}
     )
     os.close(theirs)
-    shown = os.read(ours, 65536).decode()
+    shown = os.read(ours, 65536).decode(errors="replace")  # the terminal may hand over a part
     os.close(ours)
     assert done.returncode == 0
     assert "Checking defence.csv" in shown
@@ -210,3 +214,17 @@ def test_the_real_captures_are_accepted_with_the_reports_score() -> None:
     for name, value in verdict["metrics"].items():
         assert value == pytest.approx(expected[name], rel=1e-12), name
     assert len(verdict["metrics"]) == 12
+
+
+def test_a_file_that_ends_its_reader_is_damaged() -> None:
+    """The command itself goes on, says so as the server does, and shows nothing of the reader's last words."""
+    done = srs("check", "defence", ABORTS)
+    assert done.returncode == 1
+    assert "The file is damaged: reading it ended the program that reads it (SIGABRT)." in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_check_that_ends_otherwise_is_no_verdict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(InputError, match=r"^The check ended before there was a verdict \(status 1\)\. Is there enough"):
+        checked(Check(path=folder / "defence.csv", rules=read_rules(RACE)), Verdict)

@@ -10,11 +10,14 @@ from flask import Flask
 
 from fixtures.clients import Browser, soup, text_of
 from fixtures.tables import hashes
+from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
-from srs.server.services import races
+from srs.server.services import races, rounds
 from srs.server.store.jobs import PARKED
+from srs.server.store.races import race_by_slug
+from srs.server.store.rounds import round_by_number
 from worlds.played_round import Played, play, send, set_state
-from worlds.small_race import IN_DEFENCE, STARTS_AT, People, race_toml, set_clock
+from worlds.small_race import CLOSES_AT, IN_DEFENCE, STARTS_AT, People, race_toml, set_clock
 
 
 @pytest.fixture
@@ -73,6 +76,27 @@ def test_a_parked_job_is_tried_again(dana: Browser, server: Server, people: Peop
     assert dana.submit(page, "/retry").status_code == 303
     assert "queued" in text_of(dana.get(f"/races/small/submissions/{public_id}"))
     assert "job.retried" in text_of(dana.get("/staff/races/small/audit"))
+
+
+def test_a_parked_file_is_rejected_by_hand(app: Flask, dana: Browser, server: Server, people: People) -> None:
+    """The team is told why, no draw waits for it, and it can still be tried again."""
+    public_id = send(server.store, people.ada, "small", "defence", b"crash")
+    set_state(server.store, "small", public_id, PARKED)
+    page = dana.page("/staff/races/small")
+    assert dana.submit(page, "/reject", reason=" ").status_code == 422
+    assert dana.submit(page, "/reject", reason="It ends every judge.").status_code == 303
+    shown = text_of(Browser(app).sign_in(people.ada).get(f"/races/small/submissions/{public_id}"))
+    assert "rejected" in shown
+    assert "The staff rejected this file: It ends every judge." in shown
+    assert "rejected" in text_of(Browser(app).sign_in(people.ben).get("/notices/"))
+    assert dana.submit(page, "/reject", reason="Once more.").status_code == 409
+    set_clock(server.store, CLOSES_AT + dt.timedelta(minutes=2))
+    rounds.advance(server.store, SilentBell())
+    with server.store.read() as session:
+        race = race_by_slug(session, "small")
+        assert round_by_number(session, race.id, 1).drawn_at is not None, "no half an hour is waited"
+    assert dana.submit(dana.page("/staff/races/small/submissions"), "/retry").status_code == 303
+    assert "queued" in text_of(dana.get(f"/races/small/submissions/{public_id}"))
 
 
 def test_a_boundary_is_moved(dana: Browser, server: Server, people: People) -> None:

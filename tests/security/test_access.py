@@ -115,6 +115,7 @@ TABLE: dict[tuple[str, str], tuple[str, ...]] = {
     ("GET", "staff_races.draw"): STAFF,
     ("GET", "staff_races.audit"): STAFF,
     ("POST", "staff_races.retry"): STAFF_ACTS,
+    ("POST", "staff_races.reject"): STAFF_ACTS,
     ("POST", "staff_races.move"): STAFF_ACTS,
     ("POST", "staff_races.approve"): STAFF_ACTS,
     ("POST", "staff_races.add_to_roster"): STAFF_ACTS,

@@ -35,6 +35,7 @@ ACTIONS = {
     "staff.keep_toml": Done(fields={"toml": race_toml("fresh")}),
     "staff.create_race": Done("race.created", {"toml": race_toml("fresh")}),
     "staff_races.retry": Done("job.retried"),
+    "staff_races.reject": Done("job.rejected", {"reason": "It ends every judge."}),
     "staff_races.move": Done(
         "round.moved", {"boundary": "attack_closes_at", "at": "2027-04-15T09:50", "reason": "The network was down."}
     ),

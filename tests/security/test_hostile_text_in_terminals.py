@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fixtures.commands import checks_here
 from fixtures.live import PATIENCE_S
 from srs.client.main import main as srs
 from srs.client.verdicts import defence_as_text
@@ -27,7 +28,8 @@ RULES = RaceRules(slug="rules", title="Rules", rounds=())
 def terminal(*arguments: str | Path) -> Result:
     """What ``srs`` writes, on both streams; it never ends by an exception of its own, and shows nothing hidden."""
     # In colour: otherwise click itself would take escapes out before we look.
-    ended = CliRunner().invoke(srs, [str(argument) for argument in arguments], color=True)
+    with checks_here():
+        ended = CliRunner().invoke(srs, [str(argument) for argument in arguments], color=True)
     assert isinstance(ended.exception, SystemExit | None), arguments
     assert visible_only(ended.output), arguments
     return ended

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import signal
 import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from faults.plant import all_jobs, audit_lines, small_defence, wait_for
+from fixtures.commands import ABORTS
 from fixtures.databases import FEWER
+from fixtures.sizes import FULL
+from srs.judging.ended import FAULTS
 from srs.judging.profile import read_profile
 from srs.server.bell import SilentBell
-from srs.server.bootstrap import Server, open_server
+from srs.server.bootstrap import JUDGE, Server, open_server
 from srs.server.config import Config
 from srs.server.services.jobs import claim_next
 from srs.server.store.engine import Store, database_now
@@ -111,7 +116,7 @@ open("sealed", "w").write("x")
     ("script", "seen"),
     [
         ("raise RuntimeError('what staff must know')", "what staff must know"),
-        ("import os; os.abort()", "SIGABRT"),
+        ("import os; os.kill(os.getpid(), 9)", "killed by SIGKILL"),
         ("pass", "'result.json' is missing"),
         ("open('result.json', 'w').write('{}')", "validation error"),
         ("import os; os.symlink('/etc/passwd', 'result.json')", "not a plain file"),
@@ -127,6 +132,39 @@ def test_a_crash_is_given_back_with_its_last_words(server: Server, race: SmallRa
     [job] = all_jobs(server.store)
     assert (job.state, job.crashes) == ("queued", 1)
     assert seen in job.trouble
+
+
+def test_a_file_that_ends_its_reader_is_a_verdict(server: Server, race: SmallRace) -> None:
+    """At the first turn, and no crash of ours: never a parked job, never a draw that waits for it."""
+    send(race, ABORTS.read_bytes())
+    assert work_once(server, "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert job.state == "rejected"
+    assert job.report is not None
+    [problem] = job.report["problems"]
+    assert problem["code"] == "file.damaged"
+    assert problem["message"] == "The file is damaged: reading it ended the program that reads it (SIGABRT)."
+
+
+FALLS_ONCE = """
+import os, pathlib
+mark = pathlib.Path("{mark}")
+if not mark.exists():
+    mark.touch()
+    os.kill(os.getpid(), {signal})
+os.execv({python!r}, {command!r})
+"""
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS) if FULL else [signal.SIGSEGV])
+def test_a_child_that_falls_once_is_chance(server: Server, race: SmallRace, tmp_path: Path, fault: int) -> None:
+    """A second child, in a folder of its own, judges the file in the same turn."""
+    script = FALLS_ONCE.format(mark=tmp_path / "mark", signal=int(fault), python=JUDGE[0], command=JUDGE)
+    send(race)
+    assert work_once(replace(server, judge=(sys.executable, "-I", "-c", script)), "me", Shutdown())
+    [job] = all_jobs(server.store)
+    assert (job.state, job.crashes) == ("accepted", 1)
+    assert (tmp_path / "mark").exists()
 
 
 RESULT = """

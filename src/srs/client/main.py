@@ -70,12 +70,13 @@ def check() -> None:
 @_json
 def defence(file: Path, race: Path | None, as_json: bool) -> None:
     """Check a defence FILE: is it accepted, and what is its utility?"""
+    from srs.client.checking import Check, checked
     from srs.client.verdicts import defence_as_json, defence_as_text
-    from srs.judging.defence import check_defence
+    from srs.judging.defence import Verdict
 
     rules = _rules(race)
     with _at_work(f"Checking {file.name}"):
-        verdict = check_defence(file, file.name, rules)
+        verdict = checked(Check(path=file, rules=rules), Verdict)
     text = defence_as_json(verdict) if as_json else defence_as_text(file.name, verdict, rules)
     _tell(text, accepted=verdict.accepted)
 
@@ -95,12 +96,13 @@ def attack(file: Path, bundle: Path, race: Path | None, as_json: bool) -> None:
 
     Only the server knows the classes of the test traces, so there is no score here.
     """
+    from srs.client.checking import Check, checked
     from srs.client.verdicts import attack_as_json, attack_as_text
-    from srs.judging.attack import check_attack
+    from srs.judging.attack import AttackVerdict
 
     rules = _rules(race)
     with _at_work(f"Checking {file.name}"):
-        verdict = check_attack(file, file.name, bundle, rules)
+        verdict = checked(Check(path=file, rules=rules, bundle=bundle), AttackVerdict)
     _tell(attack_as_json(verdict) if as_json else attack_as_text(file.name, verdict, rules), accepted=verdict.accepted)
 
 

@@ -46,6 +46,7 @@ class Action(enum.StrEnum):
     CREATE_RACE = "create a race"
     MANAGE_MEMBERS = "decide who takes part"
     RETRY_JOB = "retry a parked evaluation"
+    REJECT_FILE = "reject a parked file by hand"
     MOVE_BOUNDARY = "move a boundary of a round"
     PREVIEW_DRAW = "see who is in a draw"
     EXCLUDE_TEAM = "exclude a team"
@@ -82,6 +83,7 @@ _ALLOWED: dict[Action, frozenset[Relation]] = {
     Action.CREATE_RACE: _STAFF,
     Action.MANAGE_MEMBERS: _STAFF,
     Action.RETRY_JOB: _STAFF,
+    Action.REJECT_FILE: _STAFF,
     Action.MOVE_BOUNDARY: _STAFF,
     Action.PREVIEW_DRAW: _STAFF,
     Action.EXCLUDE_TEAM: _STAFF,

@@ -119,6 +119,10 @@ _FILE: Final[Mapping[str, Remedy]] = {
         "Most often it was copied or sent only in part. Open it on your machine; if that works, send it again, else "
         "make it again.",
     ),
+    "file.rejected-by-staff": Remedy(
+        "The staff rejected the file",
+        "Judging it failed again and again, and the staff decided not to wait for it. Send another file, or ask them.",
+    ),
     "file.format": Remedy(
         "The file is of another format",
         "Look whether you chose the file that you meant, and write the table as CSV or Parquet.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from fixtures.commands import checks_here
 from srs.client.main import main
 from srs.lab.simulate import simulate
 from worlds.captures import pcap, visit
@@ -40,7 +41,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def srs(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    with checks_here():
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_a_defence(folder: Path) -> None:

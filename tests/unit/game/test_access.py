@@ -28,6 +28,7 @@ EXPECTED = {
     "CREATE_RACE": ".....x.",
     "MANAGE_MEMBERS": ".....x.",
     "RETRY_JOB": ".....x.",
+    "REJECT_FILE": ".....x.",
     "MOVE_BOUNDARY": ".....x.",
     "PREVIEW_DRAW": ".....x.",
     "EXCLUDE_TEAM": ".....x.",

@@ -28,6 +28,7 @@ CASES: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("", "round.published", "round 1", {}, "published the matches of round 1, whose files are ready."),
     ("", "job.parked", "job 12", {"crashes": 5}, "parked job 12 (defence of team 4) after 5 crashes."),
     ("Dana", "job.retried", "job 12", {}, "gave job 12 (defence of team 4) another try."),
+    ("Dana", "job.rejected", "job 12", {}, "rejected job 12 (defence of team 4) by hand."),
     ("", "job.late", "job 9", {"attempt": 1}, "left the late result of an earlier attempt at job 9 aside."),
     ("Dana", "seeing.begun", "team 4", {}, "began to see the race as team 4, Quiet Maps."),
     ("Dana", "seeing.ended", "team 4", {}, "ended seeing the race as team 4, Quiet Maps."),

@@ -29,7 +29,7 @@ from srs.server.store.practice import Practice, PracticeScore, practice_of
 from srs.server.store.races import Race
 from srs.server.store.scores import AttackScore, DefenceScore, defence_score_of, published_before
 from srs.server.store.submissions import DEFENCE, Submission
-from srs.traces.report import Problem, Report
+from srs.traces.report import Report
 from srs.traces.schema import HOUSE_TEAM
 
 
@@ -204,13 +204,14 @@ def finish_practice(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
 def finish_house(store: Store, claim: Claim, house: House, folder: Path) -> bool:
     """Open the practice match of a race; ``False`` if it came too late."""
     blobs = _adopt(store, folder, [*house.files.values(), house.labels])
+    files = _file_table({name: blobs[path] for name, path in house.files.items()})
 
     def write(session: Session, job: Job) -> None:
         session.add(
             Practice(
                 race_id=job.race_id,
                 version=VERSION,
-                files=_file_table({name: blobs[path] for name, path in house.files.items()}),
+                files={name: {**entry, "captures": house.captures.get(name)} for name, entry in files.items()},
                 labels_sha256=blobs[house.labels].sha256,
                 utility=house.utility,
                 baseline=house.baseline,
@@ -234,9 +235,8 @@ def finish_bundle(store: Store, claim: Claim, bundle: Bundle, folder: Path) -> b
     return finish(store, claim, ACCEPTED, None, write)
 
 
-def reject_too_costly(store: Store, claim: Claim, sentence: str) -> bool:
-    """The verdict on a file whose judgement took more memory or time than any honest file needs."""
-    report = Report(problems=(Problem("trace.too-costly", sentence),))
+def reject(store: Store, claim: Claim, report: Report) -> bool:
+    """The verdict on a file that could not be judged, by its own fault; ``False`` if it came too late."""
     return finish(store, claim, REJECTED, report.to_json(), _nothing_more)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from srs.errors import NotFound, StateError
+from srs.errors import InputError, NotFound, StateError
 from srs.game.access import Action
 from srs.server.bell import Bell
 from srs.server.services import news
@@ -21,9 +21,12 @@ from srs.server.store import clock, events, jobs
 from srs.server.store.base import HELD
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import Job
-from srs.server.store.races import race_by_slug
+from srs.server.store.races import Race, race_by_slug
+from srs.traces.report import Problem, Report, visible
 
 TROUBLE_MAX_CHARACTERS = 4000
+REASON_MAX_CHARACTERS = 500
+REJECTED_BY_STAFF = "file.rejected-by-staff"
 SWEPT_AT_ONCE = 64
 """Rings of one sweep: more would only pile up in the broker, and the next sweep is seconds away."""
 
@@ -116,19 +119,48 @@ def sweep(store: Store, bell: Bell, crashes_max: int) -> list[int]:
 
 
 def retry(store: Store, bell: Bell, person: Person, slug: str, job_id: int) -> None:
-    """Queue a parked job once more."""
+    """Queue a parked job once more, or one whose file staff rejected by hand."""
     with store.work() as session:
-        race = race_by_slug(session, slug)
-        require(session, person, race, Action.RETRY_JOB)
-        job = session.get(Job, job_id, with_for_update=HELD)
-        if job is None or job.race_id != race.id:
-            raise NotFound("job.unknown", "There is no such job in this race.")
-        if job.state != jobs.PARKED:
+        race, job = _stuck(session, person, slug, job_id, Action.RETRY_JOB)
+        if job.state != jobs.PARKED and not is_rejected_by_staff(job):
             raise StateError("job.not-parked", f"This job is {job.state}; only a parked one can be tried again.")
         job.state, job.crashes, job.lease_until = jobs.QUEUED, 0, None
+        job.report, job.finished_at = None, None
         job.queued_at = database_now(session)
         _log(session, "job.retried", job.id, race_id=race.id, user_id=person.user_id or None)
     bell.ring([job_id])
+
+
+def reject(store: Store, person: Person, slug: str, job_id: int, reason: str) -> None:
+    """Reject a parked file by hand, so that nothing waits for it; its team is told why. ``retry`` undoes it."""
+    reason = storable(reason.strip())[:REASON_MAX_CHARACTERS]
+    with store.work() as session:
+        race, job = _stuck(session, person, slug, job_id, Action.REJECT_FILE)
+        if job.state != jobs.PARKED:
+            raise StateError("job.not-parked", f"This job is {job.state}; only a parked file can be rejected by hand.")
+        if job.submission is None:
+            raise StateError("job.no-file", "This job is no team's file; it can only be tried again.")
+        if not reason:
+            raise InputError("job.rejection-reason", "Say why: the team is told, and it is kept in the audit log.")
+        report = Report(problems=(Problem(REJECTED_BY_STAFF, f"The staff rejected this file: {visible(reason)}"),))
+        job.state, job.report, job.finished_at = jobs.REJECTED, report.to_json(), database_now(session)
+        news.about_verdict(session, job)
+        _log(session, "job.rejected", job.id, race_id=race.id, user_id=person.user_id or None, reason=reason)
+
+
+def is_rejected_by_staff(job: Job) -> bool:
+    """Whether staff rejected the file of this job by hand."""
+    problems = (job.report or {}).get("problems", [])
+    return job.state == jobs.REJECTED and [problem["code"] for problem in problems] == [REJECTED_BY_STAFF]
+
+
+def _stuck(session: Session, person: Person, slug: str, job_id: int, action: Action) -> tuple[Race, Job]:
+    race = race_by_slug(session, slug)
+    require(session, person, race, action)
+    job = session.get(Job, job_id, with_for_update=HELD)
+    if job is None or job.race_id != race.id:
+        raise NotFound("job.unknown", "There is no such job in this race.")
+    return race, job
 
 
 def _log(
@@ -138,7 +170,9 @@ def _log(
     *,
     race_id: int | None = None,
     user_id: int | None = None,
+    reason: str = "",
     detail: dict[str, Any] | None = None,
 ) -> None:
     race_id = race_id or session.get_one(Job, job_id).race_id
-    events.log(session, action, f"job {job_id}", clock.now(session), race_id=race_id, user_id=user_id, detail=detail)
+    at = clock.now(session)
+    events.log(session, action, f"job {job_id}", at, race_id=race_id, user_id=user_id, reason=reason, detail=detail)

@@ -131,6 +131,7 @@ SENTENCES: dict[str, Told] = {
     "round.published": lambda subject, _detail, _names: f"published the matches of {subject}, whose files are ready",
     "job.parked": _parked,
     "job.retried": lambda subject, _detail, names: f"gave {names.job(subject)} another try",
+    "job.rejected": lambda subject, _detail, names: f"rejected {names.job(subject)} by hand",
     "job.late": _late,
     "seeing.begun": lambda subject, _detail, names: f"began to see the race as {names.team(subject)}",
     "seeing.ended": lambda subject, _detail, names: f"ended seeing the race as {names.team(subject)}",

@@ -83,6 +83,7 @@ def submissions(slug: str) -> str:
             received=shown,
             scores=scores,
             signals=signals_of(view.session, view.race, list(scores.values())),
+            is_rejected_by_staff=jobs.is_rejected_by_staff,
         )
 
 
@@ -108,6 +109,14 @@ def retry(slug: str, job_id: int) -> AnyResponse:
     server = the_server()
     jobs.retry(server.store, server.bell, signed_in(), slug, job_id)
     flash("The job waits for a worker again.", "success")
+    return redirect(url_for("staff_races.overview", slug=slug), 303)
+
+
+@pages.post("/jobs/<int:job_id>/reject")
+def reject(slug: str, job_id: int) -> AnyResponse:
+    """Reject a parked file by hand."""
+    jobs.reject(the_server().store, signed_in(), slug, job_id, request.form.get("reason", ""))
+    flash("The file is rejected, and its team is told. It can still be tried again, among the submissions.", "success")
     return redirect(url_for("staff_races.overview", slug=slug), 303)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Event
 from typing import IO
 
+from srs.judging.ended import fault
 from srs.server.worker.confine import CPU_S
 
 TOO_COSTLY_STATUS = 75
@@ -36,6 +37,8 @@ class Ending(Enum):
 
     DONE = "done"
     TOO_COSTLY = "too costly"
+    FELL = "fell"
+    """By a fault: what it read made its libraries end it. The detail begins with the signal's name."""
     CRASHED = "crashed"
     STOPPED = "stopped"
     """By us: the job is no longer ours, or the worker is to end."""
@@ -182,6 +185,9 @@ class _Watch:
             return Outcome(Ending.TOO_COSTLY, f"more than {self._limits.cpu_s:.0f} s of processor time")
         if status == TOO_COSTLY_STATUS:
             return Outcome(Ending.TOO_COSTLY, tail)
+        found = fault(status)
+        if found is not None:
+            return Outcome(Ending.FELL, f"{found}\n{tail}".strip())
         ended = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         return Outcome(Ending.CRASHED, f"{ended}\n{tail}".strip())
 

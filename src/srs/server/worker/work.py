@@ -19,6 +19,7 @@ from srs.errors import SrsError, Unavailable
 from srs.judging.attack import AttackVerdict
 from srs.judging.bundle import Bundle
 from srs.judging.defence import Verdict
+from srs.judging.ended import damaged
 from srs.judging.steps import Step, announced
 from srs.judging.task import BundleTask, HouseTask, Task
 from srs.lab.house import House
@@ -30,13 +31,14 @@ from srs.server.services.evaluations import (
     finish_house,
     finish_practice,
     load_task,
-    reject_too_costly,
+    reject,
 )
 from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back, report_step
 from srs.server.store.engine import Store
 from srs.server.store.jobs import PRACTICE
 from srs.server.worker import jail, results
 from srs.server.worker.jail import Ending, Outcome
+from srs.traces.report import Problem, Report
 
 GRACE_S = 20.0
 """From the wish to end until an unfinished judgement is given back."""
@@ -95,38 +97,51 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
     claim = claim_next(server.store, name, config.lease_s, config.crashes_max)
     if claim is None:
         return False
-    with _folder(config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
-        try:
-            task = load_task(server.store, claim)
-            outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end, readable=task.files())
-            _conclude(server, claim, task, outcome, folder)
-        except Unavailable as error:  # storage or database: nobody's crash, another try will do
-            _log.warning("job %d given back: %s", claim.job_id, error)
-            give_back(server.store, claim, str(error), crashed=False)
-            shutdown.asked.wait(TROUBLE_S)
-        except Exception:  # noqa: BLE001  (whatever it was, it is this job's crash and staff read it)
-            _log.exception("job %d", claim.job_id)
-            give_back(server.store, claim, traceback.format_exc())
+    try:
+        task = load_task(server.store, claim)
+        if not _judge(server, claim, task, shutdown):
+            _judge(server, claim, task, shutdown, is_last=True)
+    except Unavailable as error:  # storage or database: nobody's crash, another try will do
+        _log.warning("job %d given back: %s", claim.job_id, error)
+        give_back(server.store, claim, str(error), crashed=False)
+        shutdown.asked.wait(TROUBLE_S)
+    except Exception:  # noqa: BLE001  (whatever it was, it is this job's crash and staff read it)
+        _log.exception("job %d", claim.job_id)
+        give_back(server.store, claim, traceback.format_exc())
+    return True
+
+
+def _judge(server: Server, claim: Claim, task: Task, shutdown: Shutdown, *, is_last: bool = False) -> bool:
+    """Judge in a fresh folder and conclude; ``False`` where the child fell: once may be chance, twice is the file."""
+    with _folder(server.config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
+        outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end, readable=task.files())
+        if outcome.ending is Ending.FELL and not is_last:
+            return False
+        _conclude(server, claim, task, outcome, folder)
     return True
 
 
 def _conclude(server: Server, claim: Claim, task: Task, outcome: Outcome, folder: Path) -> None:
+    is_sent = not isinstance(task, BundleTask | HouseTask)
     match outcome.ending:
         case Ending.DONE:
             finish(server.store, claim, results.read(task, folder), folder)
         case Ending.STOPPED:
             give_back(server.store, claim, "", crashed=False)
-        case Ending.TOO_COSTLY if not isinstance(task, BundleTask | HouseTask):
-            reject_too_costly(server.store, claim, _too_costly(outcome))
-        case Ending.TOO_COSTLY | Ending.CRASHED:
+        case Ending.TOO_COSTLY if is_sent:
+            reject(server.store, claim, _too_costly(outcome))
+        case Ending.FELL if is_sent:
+            reject(server.store, claim, damaged(outcome.detail.split(maxsplit=1)[0]))
+        case Ending.TOO_COSTLY | Ending.FELL | Ending.CRASHED:
             give_back(server.store, claim, outcome.detail)
         case _:
             assert_never(outcome.ending)
 
 
-def _too_costly(outcome: Outcome) -> str:
+def _too_costly(outcome: Outcome) -> Report:
     used = outcome.detail.strip().splitlines()[-1]
-    return f"Judging this file was ended ({used}): it needs far more than any honest file of this race does."
+    sentence = f"Judging this file was ended ({used}): it needs far more than any honest file of this race does."
+    return Report(problems=(Problem("trace.too-costly", sentence),))
 
 
 def finish(store: Store, claim: Claim, result: results.Result, folder: Path) -> bool:
