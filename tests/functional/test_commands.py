@@ -39,7 +39,11 @@ def run(environ: dict[str, str | None]) -> Run:
     """A command's result; ``SRS_*`` variables may be given by name."""
 
     def invoke(*arguments: str | Path, **more: str) -> Result:
-        return CliRunner().invoke(main, [str(argument) for argument in arguments], env={**environ, **more})
+        usual = os.umask(0o022)
+        try:
+            return CliRunner().invoke(main, [str(argument) for argument in arguments], env={**environ, **more})
+        finally:
+            os.umask(usual)
 
     return invoke
 
@@ -54,6 +58,19 @@ def rules(tmp_path: Path) -> Path:
 def installation(tmp_path: Path) -> Store:
     data = tmp_path / "data"
     return Store(Config(data=data, database_url=f"sqlite:///{data / 'srs.sqlite'}", secret_key=SECRET))
+
+
+def test_an_installation_is_for_its_user_alone(run: Run, tmp_path: Path) -> None:
+    """Every file that a command makes; where somebody opened the folder, a server says so when it starts."""
+    assert run("migrate").exit_code == 0
+    data = tmp_path / "data"
+    made = [data, *data.rglob("*")]
+    assert len(made) > 1
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+    data.chmod(0o755)
+    assert f"Other users of this machine can look into {data} (mode 755)." in run("worker").output
+    data.chmod(0o700)
+    assert "Other users" not in run("worker").output
 
 
 def test_migrate_says_what_it_did(run: Run) -> None:
@@ -121,7 +138,7 @@ def test_a_user_gets_a_link_that_signs_in_once(run: Run, tmp_path: Path) -> None
             sign_in.use_sign_in_link(store, link.group(1))
     finally:
         store.close()
-    assert "is not an e-mail address" in run("user", "add", "dana").output
+    assert "is not one e-mail address" in run("user", "add", "dana").output
 
 
 def test_backup_and_restore(run: Run, rules: Path, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import datetime as dt
 import hashlib
 import io
 import re
+import zipfile
 
+import polars as pl
 import pytest
 from bs4 import BeautifulSoup
 from flask import Flask
@@ -122,6 +124,24 @@ def test_the_example_defence_is_sent_as_it_is(app: Flask, server: Server, ready:
     home = text_of(ada.get("/races/small"))
     assert re.search(r"Counts now: example_defence.csv.zip , utility [\d.]+", home)
     assert "Replace the example by a defence of your own" in home
+
+
+def test_the_example_defence_is_recognised_however_it_is_packed(app: Flask, server: Server, ready: People) -> None:
+    """Its rows and the numbers of its traces in another order, as Parquet: not a byte is as it was."""
+    ada = Browser(app).sign_in(ready.ada)
+    with zipfile.ZipFile(io.BytesIO(ada.get(f"{PAGE}/example_defence.csv.zip").data)) as archive:
+        table = pl.read_csv(archive.read(archive.namelist()[0]))
+    anew, most = io.BytesIO(), table["rep"].max()
+    table.with_columns(rep=most - pl.col("rep")).sort(pl.col("rep"), maintain_order=True).write_parquet(anew)
+    sent = ada.upload("small", "defence", anew.getvalue(), "mine.parquet")
+    assert judge_all(server.store)
+    told = text_of(ada.get(sent.headers["Location"]))
+    assert "accepted" in told
+    assert "whoever attacks your team can look the answers up" in told
+    dana = Browser(app).sign_in(ready.dana)
+    assert "It holds example_defence.csv.zip of the race's practice match, trace for trace" in text_of(
+        dana.get(sent.headers["Location"])
+    )
 
 
 def test_the_attack_page_offers_the_program_and_practice(app: Flask, server: Server, people: People) -> None:

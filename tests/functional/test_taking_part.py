@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from fixtures.clients import Browser, soup, text_of
+from fixtures.tables import hashes
 from srs.server.bootstrap import Server
 from srs.server.services import races
 from srs.server.services.access import Person
@@ -81,6 +82,28 @@ def test_a_team_by_invitation(app: Flask, server: Server, people: People) -> Non
     assert "Paul (you)" in text_of(paul.get("/races/small/team"))
     assert "Your team is complete" in text_of(nils.get("/races/small/team"))
     assert Browser(app).sign_in(people.dana).get(link).status_code == 409, "spent"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "paul@example.org, quinn@example.org",
+        "paul@example.org;quinn@example.org",
+        "paul@example.org\r\nBcc: quinn@example.org",
+        "Paul <paul@example.org>",
+        "paul@example.org quinn@example.org",
+        "paul@",
+        "paul@@example.org",
+        f"{'p' * 65}@example.org",
+    ],
+)
+def test_an_invitation_goes_to_one_address(app: Flask, server: Server, people: People, text: str) -> None:
+    """Anything else is refused with a sentence, and nothing is made or sent."""
+    before = hashes(server.store)
+    answer = Browser(app).sign_in(people.ada).post("/races/small/team/invite", {"email": text})
+    assert answer.status_code == 422
+    assert "is not one e-mail address" in text_of(answer)
+    assert hashes(server.store) == before
 
 
 def test_leaving_before_the_lock(app: Flask, server: Server) -> None:

@@ -6,6 +6,7 @@ import itertools
 from urllib.parse import quote
 
 from flask import Flask
+from werkzeug.http import parse_options_header
 
 from fixtures.clients import BASE_URL, Browser
 from fixtures.sizes import FULL, size
@@ -82,14 +83,24 @@ def test_a_file_leaves_as_an_attachment(app: Flask, server: Server, people: Peop
 
 
 def test_the_name_of_a_file_is_only_a_name(app: Flask, server: Server, people: People) -> None:
-    """A file is stored by its hash: a name with a path or a line break in it harms nobody."""
+    """A file is stored by its hash: a name with a path or a line break harms nobody, nor who saves it so."""
     ada = Browser(app).sign_in(people.ada)
-    for index, name in enumerate(("../../evil.csv", "a%0d%0aSet-Cookie: x=1.csv", 'quo"te<b>.csv', "é\u202egpj.csv")):
+    names = (
+        "../../evil.csv",
+        "a%0d%0aSet-Cookie: x=1.csv",
+        'quo"te<b>.csv',
+        "..",
+        "C:\\x\\..\\y.csv",
+    )
+    for index, name in enumerate(names):
         response = ada.upload("small", "defence", b"x" * (index + 1), name=name)
         assert response.status_code == 303
         sent = ada.get(response.headers["Location"] + "/file")
         assert sent.status_code == 200
         assert "x=1" not in sent.headers.get("Set-Cookie", "")
         assert sent.headers["Content-Disposition"].startswith("attachment")
+        saved_as = parse_options_header(sent.headers["Content-Disposition"])[1]["filename"]
+        assert saved_as.strip("."), name
+        assert not set(saved_as) & {"/", "\\"}, name
         assert "<b>" not in ada.get("/races/small/defence").get_data(as_text=True)
     assert not (server.config.data / "evil.csv").exists()

@@ -142,6 +142,24 @@ def test_forged_hosts(app: Flask, host: str) -> None:
     assert host not in response.get_data(as_text=True)
 
 
+@pytest.mark.parametrize(
+    ("base_url", "host", "status"),
+    [
+        ("https://race.example.org", "race.example.org", 200),
+        ("https://race.example.org", "race.example.org:443", 200),
+        ("https://race.example.org", "race.example.org:8443", 400),
+        ("https://race.example.org:8443", "race.example.org:8443", 200),
+        ("https://race.example.org:8443", "race.example.org:8444", 400),
+        ("http://race.example.org", "race.example.org:81", 400),
+        ("http://localhost:8000", "127.0.0.1:9000", 200),
+    ],
+)
+def test_forged_ports(server: Server, base_url: str, host: str, status: int) -> None:
+    """S15: a port that is not ours neither; on this machine alone it may be forwarded from another one."""
+    app = create_app(dataclasses.replace(server, config=dataclasses.replace(server.config, base_url=base_url)))
+    assert app.test_client().get("/health", headers={"Host": host}).status_code == status
+
+
 def test_errors_tell_nothing_and_are_found_in_the_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """S23: no trace, path, version or SQL in an answer; its request id is in the log, beside the trace."""
     app = create_app(server)

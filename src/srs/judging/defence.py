@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from srs.game.race import RaceRules
 from srs.judging.profile import profile, write_profile
@@ -41,6 +42,11 @@ class Verdict:
     pool: str = ""
     published: str = ""
     profile: str = ""
+
+    @property
+    def captures(self) -> dict[str, Any]:
+        """What its captures are known by: equal for the same ones, however their file is packed or ordered."""
+        return {"traces": self.traces, "packets": self.packets, "metrics": self.metrics}
 
 
 def check_defence(path: Path, name: str, rules: RaceRules) -> Verdict:

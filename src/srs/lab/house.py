@@ -31,6 +31,7 @@ from srs.traces.schema import CAPTURE, HOUSE_TEAM, REP, SIZE, TEAM, TIME
 from srs.traces.writers import write_csv_zip, write_parquet
 
 VERSION: Final = "house-1"
+TRAIN: Final = "train.csv.zip"
 EXAMPLE_DEFENCE, EXAMPLE_ATTACK, SCRIPT = "example_defence.csv.zip", "example_attack.csv.zip", "example_attack.py"
 
 # What practice needs, where the rules leave room: more traces and packets would only be longer downloads.
@@ -58,6 +59,8 @@ class House:
     labels: str
     utility: float
     baseline: dict[str, Any] = field(default_factory=dict)
+    captures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the captures in those ``files`` that would be accepted as a defence are known by (``Verdict.captures``)."""
 
 
 def make_house(task: HouseTask, folder: Path) -> House:
@@ -75,7 +78,8 @@ def make_house(task: HouseTask, folder: Path) -> House:
     _must_pass("defence", verdict.accepted, verdict.report)
     house.unlink()
     bundle = prepare_bundle(_bundle_task(task, rules, verdict, folder), folder)
-    _write_example_defence(rules, seed, folder)
+    example = _write_example_defence(rules, seed, folder)
+    trained = check_defence(folder / TRAIN, TRAIN, rules)
     shutil.copyfile(Path(__file__).with_name(SCRIPT), folder / SCRIPT)
     guesses = guess(_read(folder, "train"), _read(folder, "test"), rules)
     write_csv_zip(guesses, folder / EXAMPLE_ATTACK)
@@ -85,7 +89,8 @@ def make_house(task: HouseTask, folder: Path) -> House:
     _must_pass("attack", judged.accepted, judged.report)
     examples = {name: name for name in (EXAMPLE_DEFENCE, EXAMPLE_ATTACK, SCRIPT)}
     files = {**verdict.files, **bundle.files, **examples}
-    return House(files, bundle.labels, verdict.utility, judged.matches[HOUSE_TEAM].final)
+    known = {EXAMPLE_DEFENCE: example.captures, TRAIN: trained.captures if trained.accepted else {}}
+    return House(files, bundle.labels, verdict.utility, judged.matches[HOUSE_TEAM].final, known)
 
 
 def house_traffic(rules: RaceRules, seed: int, defend: Defence, start: int = 0) -> pl.DataFrame:
@@ -185,12 +190,13 @@ def _bundle_task(task: HouseTask, rules: RaceRules, verdict: Verdict, folder: Pa
     )
 
 
-def _write_example_defence(rules: RaceRules, seed: int, folder: Path) -> None:
+def _write_example_defence(rules: RaceRules, seed: int, folder: Path) -> Verdict:
     """A defence that is accepted: later captures of the same classes, every packet padded to full size."""
     path = folder / EXAMPLE_DEFENCE
     write_csv_zip(house_traffic(rules, seed, full_packets, start=rules.traces.repetitions[1]), path)
     verdict = check_defence(path, path.name, rules)
     _must_pass("example defence", verdict.accepted, verdict.report)
+    return verdict
 
 
 def _read(folder: Path, stem: str) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class Commands(click.Group):
 @click.version_option(package_name="srs", prog_name="srs-server")
 def main() -> None:
     """Run Secret Race Strolling: the site, its workers, its races."""
+    os.umask(0o077)  # files of an installation are for its user alone
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("alembic", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -58,9 +60,14 @@ def opened(config: Config) -> Iterator[Server]:
         server.close()
 
 
-def take_care() -> None:
-    """Keep the secrets of this process to itself, and say what a judging child cannot be kept from here."""
+def take_care(data: Path) -> None:
+    """Keep the secrets of this process to itself, and say what cannot be kept from others here."""
     shield()
+    mode = stat.S_IMODE(data.stat().st_mode) if data.exists() else 0
+    if mode & 0o077:
+        click.echo(
+            f"Other users of this machine can look into {data} (mode {mode:o}). Close it: chmod -R go= {data}", err=True
+        )
     if not landlock.version():
         click.echo(
             "This kernel has no Landlock (Linux has it since 5.13): if a file that is judged takes its process over, "
@@ -93,8 +100,8 @@ def run(host: str, port: int, web_processes: int, workers: int) -> None:
 
     With SRS_BROKER_URL the judging is left to `srs-server worker`.
     """
-    take_care()
     config = read_config()
+    take_care(config.data)
     if "SRS_BASE_URL" not in os.environ:
         config = replace(config, base_url=f"http://{host}:{port}")
     forget_settings()
@@ -110,8 +117,8 @@ def run(host: str, port: int, web_processes: int, workers: int) -> None:
 @click.option("-c", "--concurrency", default=1, show_default=True, type=click.IntRange(1, 64), help="Jobs at once.")
 def worker(concurrency: int) -> None:
     """Judge what the broker of SRS_BROKER_URL announces, until SIGTERM."""
-    take_care()
     config = read_config()
+    take_care(config.data)
     if not config.broker_url:
         raise click.UsageError("SRS_BROKER_URL is not set. Without a broker, `srs-server run` has a worker of its own.")
     with opened(config) as server:

@@ -6,12 +6,23 @@ import datetime as dt
 import hashlib
 import secrets
 
+from email_validator import EmailNotValidError, validate_email
+
 from srs.errors import InputError, NotFound
 from srs.server.store import clock
 from srs.server.store.accounts import SignInLink, User, sign_in_link, staff_role, user_by_email
 from srs.server.store.engine import Store, database_now
+from srs.traces.report import quoted
 
 NAME_MAX_CHARACTERS = 80
+
+
+def one_address(text: str) -> str:
+    """An e-mail address (RFC 5321), and no more than one. Raises ``InputError`` otherwise."""
+    try:
+        return validate_email(text.strip(), check_deliverability=False, strict=True).normalized
+    except EmailNotValidError:
+        raise InputError("user.email", f"{quoted(text[:60])} is not one e-mail address.") from None
 
 
 def token_hash(token: str) -> str:
@@ -19,11 +30,14 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def new_uniquifier() -> str:
+    """What the sessions of an account are known by: with another one, all of them are over."""
+    return secrets.token_hex(32)
+
+
 def add_user(store: Store, email: str, name: str = "", *, staff: bool = False) -> int:
     """Make a confirmed account without a password, or give an existing one the staff role; return its id."""
-    email = email.strip().lower()
-    if "@" not in email or len(email) > 254 or any(character.isspace() for character in email):
-        raise InputError("user.email", f"{email[:60]!r} is not an e-mail address.")
+    email = one_address(email).lower()
     with store.work() as session:
         user = user_by_email(session, email)
         if user is None:
@@ -31,7 +45,7 @@ def add_user(store: Store, email: str, name: str = "", *, staff: bool = False) -
             user = User(
                 email=email,
                 name=name.strip()[:NAME_MAX_CHARACTERS] or email.split("@")[0],
-                fs_uniquifier=secrets.token_hex(32),
+                fs_uniquifier=new_uniquifier(),
                 confirmed_at=moment,
                 create_datetime=moment,
             )

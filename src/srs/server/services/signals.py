@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from srs.server.services.wording import moment_in_words
 from srs.server.store.engine import Session
-from srs.server.store.practice import practice_of
+from srs.server.store.practice import Practice, practice_of
 from srs.server.store.races import Race
 from srs.server.store.scores import DefenceScore
-from srs.server.store.submissions import Submission
 from srs.server.store.twins import Twin, Twins, twins_of
 from srs.traces.report import Problem, counted
 
@@ -94,15 +93,15 @@ def signals_of(session: Session, race: Race, scores: Sequence[DefenceScore]) -> 
     """The signals of several defences of a race: ``{submission_id: [...]}``, without those that have none."""
     if not scores:
         return {}
-    published = _published(session, race)
-    houses = {score.submission_id: published.get(score.submission.sha256) for score in scores}
+    practice = practice_of(session, race.id)
+    houses = {score.submission_id: _published_as(practice, score) for score in scores}
     # A file that everybody may download is nobody's copy of somebody.
     twins = twins_of(session, race.id, [submission_id for submission_id, name in houses.items() if name is None])
     found, zone = {}, race.rules.timezone
     for score in scores:
         kept = [Signal(problem.code, str(problem)) for problem in map(Problem.from_json, score.signals)]
         name = houses[score.submission_id]
-        own = [Signal(PRACTICE_FILE, f"It is {name} of the race's practice match, byte for byte.")] if name else []
+        own = [Signal(PRACTICE_FILE, f"It holds {name} of the race's practice match, trace for trace.")] if name else []
         others = _others(twins[score.submission_id], zone) if score.submission_id in twins else []
         if signals := [*own, *others, *kept]:
             found[score.submission_id] = signals
@@ -114,15 +113,18 @@ def count_signals(signals: Sequence[Signal]) -> int:
     return sum(signal.stands_for for signal in signals)
 
 
-def is_published(session: Session, race: Race, submission: Submission) -> bool:
-    """Whether it is a file that everybody can download from the practice match, which its team may well be told."""
-    return submission.sha256 in _published(session, race)
+def is_published(session: Session, race: Race, score: DefenceScore) -> bool:
+    """Whether it is what everybody can download from the practice match, which its team may well be told."""
+    return _published_as(practice_of(session, race.id), score) is not None
 
 
-def _published(session: Session, race: Race) -> dict[str, str]:
-    """The files of the practice match: ``{sha256: name}``."""
-    practice = practice_of(session, race.id)
-    return {entry["sha256"]: name for name, entry in practice.files.items()} if practice else {}
+def _published_as(practice: Practice | None, score: DefenceScore) -> str | None:
+    """The name under which the practice match offers the same file or the same captures."""
+    captures = {"traces": score.traces, "packets": score.packets, "metrics": score.metrics}
+    for name, entry in practice.files.items() if practice else ():
+        if entry["sha256"] == score.submission.sha256 or entry.get("captures") == captures:
+            return str(name)
+    return None
 
 
 def _others(twins: Twins, zone: str) -> list[Signal]:

@@ -28,7 +28,8 @@ class Practice(Base):
     race_id: Mapped[int] = mapped_column(ForeignKey("race.id"), unique=True)
     version: Mapped[str] = mapped_column(String(40))
     files: Mapped[dict[str, Any]]
-    """``{name: {"sha256", "size_bytes"}}`` of what everybody in the race may download."""
+    """``{name: {"sha256", "size_bytes", "captures"}}`` of what everybody in the race may download; the last tells
+    captures anew that were packed or ordered in another way (absent in older rows, empty where there are none)."""
     labels_sha256: Mapped[str] = mapped_column(String(64))
     """The sealed labels (a blob)."""
     utility: Mapped[float]

@@ -13,8 +13,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, url_for
-from flask_login import current_user, user_logged_in
-from flask_security import MailUtil, RegisterFormV2, RoleMixin, Security, UserDatastore, UserMixin, login_user
+from flask_login import current_user, user_logged_in, user_logged_out
+from flask_security import (
+    LoginForm,
+    MailUtil,
+    RegisterFormV2,
+    RoleMixin,
+    Security,
+    UserDatastore,
+    UserMixin,
+    login_user,
+)
 from flask_security.views import confirm_email
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, relationship
@@ -192,15 +201,28 @@ class RegisterForm(RegisterFormV2):
     )
 
 
+class LoginFormWithoutRemembering(LoginForm):
+    """No second cookie, which would last for a year: the session says how long somebody is signed in."""
+
+    remember = None
+
+
 def set_up(app: Flask) -> None:
     """Put Flask-Security on the application."""
-    security = Security(app, Accounts(), register_form=RegisterForm, mail_util_cls=OutboxMail)
+    security = Security(
+        app,
+        Accounts(),
+        login_form=LoginFormWithoutRemembering,
+        register_form=RegisterForm,
+        mail_util_cls=OutboxMail,
+    )
     security.want_json(lambda _request: False)
     # Only a session signs in: no tokens in headers, addresses or JSON.
     app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]
     # A link in a mail must change nothing when a mail scanner opens it: it shows a button.
     app.view_functions["security.confirm_email"] = _confirm
     user_logged_in.connect(_keep_the_moment, app)
+    user_logged_out.connect(_end_everywhere, app)
     app.after_request(_commit)
     app.teardown_appcontext(_roll_back)
 
@@ -209,6 +231,11 @@ def _keep_the_moment(_app: Flask, user: Account) -> None:
     """When somebody signs in with a password; a one-time link keeps the moment when it is used."""
     if _may_change_accounts():
         user.signed_in_at = clock.now(account_session())
+
+
+def _end_everywhere(_app: Flask, user: Account) -> None:
+    """Who logs out is logged out in every browser, and wherever else a copy of the session's cookie is."""
+    user.fs_uniquifier = sign_in.new_uniquifier()
 
 
 def _confirm(token: str) -> Any:

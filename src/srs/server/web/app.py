@@ -35,7 +35,7 @@ from srs.server.web import (
     theme,
 )
 from srs.server.web.bodies import PatientBodies
-from srs.server.web.safety import csrf
+from srs.server.web.safety import LOOPBACK, csrf
 
 if TYPE_CHECKING:
     from srs.server.bootstrap import Server
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 BODY_MAX_BYTES = 64 * 1024
 """The most that a form without a file may send; ``safety.LONGER_BODIES`` names the exceptions."""
 
-LOOPBACK = ("127.0.0.1", "localhost")
 SUBJECTS = (
     home,
     assets,
@@ -103,7 +102,8 @@ def _settings(config: Config) -> dict[str, Any]:
         # The prefix makes browsers refuse the cookie from a neighbouring host or over plain HTTP.
         "SESSION_COOKIE_NAME": "__Host-srs" if config.is_https else "srs",
         **{f"SESSION_COOKIE_{key}": value for key, value in cookie.items()},
-        **{f"REMEMBER_COOKIE_{key}": value for key, value in cookie.items()},
+        # Of a session that its browser does not end before.
+        "PERMANENT_SESSION_LIFETIME": dt.timedelta(days=14),
         "SEND_FILE_MAX_AGE_DEFAULT": dt.timedelta(hours=1),
         "WTF_CSRF_TIME_LIMIT": 12 * 3600,
         "BOOTSTRAP_SERVE_LOCAL": True,

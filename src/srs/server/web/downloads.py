@@ -31,7 +31,7 @@ def send_blob(sha256: str, name: str) -> Response:
         the_server().store.blobs.path(sha256),
         mimetype=MEDIA_TYPES.get(suffix, "application/octet-stream"),
         as_attachment=True,
-        download_name=name,
+        download_name=bare(name),
         etag=sha256,
         conditional=True,
         max_age=31_536_000,
@@ -39,6 +39,12 @@ def send_blob(sha256: str, name: str) -> Response:
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     response.headers.pop("Last-Modified", None)  # when a blob was stored says when another team sent the same bytes
     return response
+
+
+def bare(name: str) -> str:
+    """A file's name without folders of any system, for those who save it under that name."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    return last if last.strip(".") else "file"
 
 
 def toml_file(text: str, slug: str) -> Response:

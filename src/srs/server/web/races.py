@@ -86,7 +86,7 @@ def _about_defences(
 ) -> list[str]:
     states = [one.job.state for one in sent]
     if ACCEPTED in states:
-        if counting and is_published(view.session, view.race, counting.submission):
+        if counting and is_published(view.session, view.race, counting):
             return ["Replace the example by a defence of your own: everybody can download it with its labels."]
         return []
     if any(state in PENDING for state in states):

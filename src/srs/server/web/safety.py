@@ -7,9 +7,11 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import SecurityError
 from werkzeug.routing import IntegerConverter
 
 from srs.errors import NotFound
@@ -26,6 +28,7 @@ LONGER_BODIES = dict.fromkeys(
 )
 """Forms that may send more than the usual 64 kB: a race.toml, a roster. Uploads set their own limit, from the race."""
 
+LOOPBACK = ("127.0.0.1", "localhost")
 WHOLE_MAX = 2**31 - 1
 """The largest number that an address may hold: what the columns of both databases hold."""
 
@@ -75,11 +78,25 @@ def set_up(app: Flask) -> None:
 def _begin() -> None:
     g.request_id = secrets.token_hex(8)
     g.began_s = time.monotonic()
+    _refuse_foreign_port()
     if "\0" in request.path:
         raise NotFound("page.unknown", "There is no such page.")
     if request.endpoint in LONGER_BODIES:
         request.max_content_length = LONGER_BODIES[request.endpoint]
         request.max_form_memory_size = LONGER_BODIES[request.endpoint]
+
+
+def _refuse_foreign_port() -> None:
+    """Of a ``Host``: its name is checked by ``TRUSTED_HOSTS``, and a wrong port would lead links elsewhere, too.
+
+    On this machine alone every port may be forwarded from another one.
+    """
+    ours, theirs = urlsplit(the_server().config.base_url), urlsplit(f"//{request.host}")
+    if ours.hostname in LOOPBACK:
+        return
+    usual = 443 if ours.scheme == "https" else 80
+    if theirs.port is not None and theirs.port != (ours.port or usual):
+        raise SecurityError(f"Host {request.host!r} is not this site.")
 
 
 def _finish(response: Response) -> Response:

@@ -206,7 +206,7 @@ def show(slug: str, public_id: str) -> Response:
             attacks=[(own, _told_attack(view, own, attacks)) for own in attacks],
             practice=_practised(view, submission),
             is_final=final,
-            is_published=is_published(view.session, view.race, submission),
+            is_published=score is not None and is_published(view.session, view.race, score),
             is_waiting=submission.job.state in PENDING,
         )
 

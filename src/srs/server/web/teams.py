@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from srs.errors import InputError, NotFound
+from srs.errors import NotFound
 from srs.game.access import Action
 from srs.lab.plots.chart import Chart
 from srs.lab.plots.standings import Scores, Step, way
 from srs.server.services import teams
+from srs.server.services.sign_in import one_address
 from srs.server.services.standings import MatchResult, RoundStandings, Standing, standings_of
 from srs.server.store.rounds import Round
 from srs.server.store.teams import Team, team_by_number
@@ -47,8 +48,8 @@ def invite(slug: str) -> str:
     """Make an invitation: shown once as a link, and sent where an address is given."""
     person, store = signed_in(), the_server().store
     email = request.form.get("email", "").strip()
-    if email and ("@" not in email or len(email) > 254 or any(character.isspace() for character in email)):
-        raise InputError("invitation.email", f"{email[:60]!r} is not an e-mail address.")
+    if email:
+        email = one_address(email)
     token = teams.invite(store, person, slug)
     url = the_server().config.base_url + url_for("teams.invitation", token=token)
     if email:
