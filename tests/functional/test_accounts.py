@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from flask import Flask
-from flask_security import hash_password
 from passlib.context import CryptContext
 
+from fixtures.accounts import is_signed_in, log_in, mailed_path, mails, set_password
 from fixtures.clients import Browser, text_of
 from srs.server.bootstrap import Server
 from srs.server.services import sign_in
 from srs.server.store.accounts import User
-from srs.server.store.outbox import OutboxMail
 from srs.server.web.app import create_app
 from worlds.small_race import PASSWORD, People, add_person
 
 NEW = {"name": "Eve  Adams", "email": "Eve@example.org", "password": PASSWORD, "password_confirm": PASSWORD}
-
-
-def mailed_path(server: Server, recipient: str) -> str:
-    """The address in the newest mail to somebody, less our own host."""
-    with server.store.read() as session:
-        mails = [mail for mail in session.query(OutboxMail).order_by(OutboxMail.id) if mail.recipient == recipient]
-    [url] = re.findall(r"https?://\S+", mails[-1].body)[:1]
-    assert url.startswith(server.config.base_url)
-    return str(url).removeprefix(server.config.base_url)
-
-
-def mails(server: Server) -> int:
-    """How many mails wait in the outbox."""
-    with server.store.read() as session:
-        return session.query(OutboxMail).count()
-
-
-def log_in(app: Flask, email: str, password: str) -> Browser:
-    """A browser in which somebody has tried to log in."""
-    browser = Browser(app)
-    browser.submit(browser.page("/login"), "/login", email=email, password=password)
-    return browser
-
-
-def is_signed_in(browser: Browser) -> bool:
-    """Whether a browser has a session."""
-    return browser.get("/account").status_code == 200
-
-
-def set_password(app: Flask, server: Server, user_id: int) -> None:
-    """Give an account ``PASSWORD``."""
-    with app.app_context(), server.store.work() as session:
-        session.get_one(User, user_id).password = hash_password(PASSWORD)
 
 
 def test_from_registration_to_log_out(app: Flask, server: Server) -> None:

@@ -45,6 +45,8 @@ class User(Base):
     update_datetime: Mapped[dt.datetime | None]
     signed_in_at: Mapped[dt.datetime | None]
     """When its owner last signed in, by the race's clock; staff see it of the members of a team."""
+    # A new password makes a new uniquifier, so what was decided about an account by its old password is not written.
+    __mapper_args__ = {"version_id_col": fs_uniquifier, "version_id_generator": False}  # noqa: RUF012  (SQLAlchemy's)
     roles: Mapped[list[Role]] = relationship(secondary=role_of_user, lazy="selectin")
 
     @property

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 
 from srs.errors import InputError, SrsError, StateError, Unavailable
 from srs.server.config import Config
@@ -53,8 +54,11 @@ class Store:
         """
         if self._open is not None:
             raise RuntimeError("a transaction was begun inside another one")
-        with self._writers.begin() as session, self._is_open(session):
-            yield session
+        try:
+            with self._writers.begin() as session, self._is_open(session):
+                yield session
+        except StaleDataError as error:
+            raise _at_once() from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -114,13 +118,17 @@ def _told(context: ExceptionContext) -> SrsError | None:
         case DataError():  # PostgreSQL refuses what no text can hold, such as NUL
             return InputError("store.text", "A value contains characters that cannot be stored.")
         case IntegrityError():
-            return StateError(
-                "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."
-            )
+            return _at_once()
         case OperationalError():
             return _away()
         case _:
             return _away() if context.is_disconnect else None
+
+
+def _at_once() -> StateError:
+    return StateError(
+        "store.at-once", "Somebody did the same at this very moment.", hint="Please look again, then go on."
+    )
 
 
 def _away() -> Unavailable:

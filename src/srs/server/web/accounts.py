@@ -1,29 +1,18 @@
 """Accounts: Flask-Security on our tables, its mail through the outbox, and one-time sign-in links.
 
-A request that may change an account has one writing transaction, any other one a reading one; it ends with the
-request. So a mail is queued if, and only if, the change that it speaks of is committed.
+A request reads in transactions that are over at once, and writes at its end (``steps``). So a mail is queued if, and
+only if, the change that it speaks of is committed; and nobody waits for a writer that hashes a password.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask_login import current_user, user_logged_in, user_logged_out
-from flask_security import (
-    LoginForm,
-    MailUtil,
-    RegisterFormV2,
-    RoleMixin,
-    Security,
-    UserDatastore,
-    UserMixin,
-    login_user,
-)
+from flask_security import LoginForm, MailUtil, RegisterFormV2, RoleMixin, Security, UserDatastore, UserMixin, login_user
 from flask_security.views import confirm_email
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, relationship
@@ -31,11 +20,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
-from srs.errors import NotFound
+from srs.errors import NotFound, StateError
 from srs.server.services import sign_in
 from srs.server.store import clock, outbox
-from srs.server.store.accounts import Role, User, role_of_user
+from srs.server.store.accounts import Role, User, role_of_user, user_by_email
 from srs.server.store.engine import Session, database_now
+from srs.server.web.steps import DoneMeanwhile, at_the_end
 from srs.server.web.viewer import the_server
 from srs.traces.report import visible
 
@@ -95,76 +85,50 @@ class Accounts(UserDatastore):
         super().__init__(Account, AccountRole)
 
     def put(self, model: Any) -> Any:
-        """Add a row to the transaction of this request."""
-        account_session().add(model)
+        """Write a new row, or what was changed of one, at the end of this request."""
+        at_the_end(lambda session: _write(session, model))
         return model
 
     def delete(self, model: Any) -> None:
-        """Take a row away in the transaction of this request."""
-        account_session().delete(model)
+        """Take a row away at the end of this request."""
+        at_the_end(lambda session: session.delete(model))
 
     def commit(self) -> None:
-        """Flask-Security asks for it before the end of the request, which is when ``_commit`` does it."""
-        if "account_session" in g:
-            g.account_session.flush()
+        """Nothing yet: Flask-Security asks for it before the end of the request."""
 
     def find_user(self, case_insensitive: bool = False, **kwargs: Any) -> Account | None:
         """The account with the one given attribute."""
         [(name, value)] = kwargs.items()
         column = getattr(Account, name)
         is_wanted: Any = func.lower(column) == str(value).lower() if case_insensitive else column == value
-        with _to_look_in() as session:
+        with the_server().store.read() as session:
             found: Account | None = session.scalar(select(Account).where(is_wanted))
         return found
 
     def find_role(self, role: str) -> AccountRole | None:
         """The role of a name."""
         is_wanted: Any = AccountRole.name == role
-        with _to_look_in() as session:
+        with the_server().store.read() as session:
             found: AccountRole | None = session.scalar(select(AccountRole).where(is_wanted))
         return found
 
 
-def account_session() -> Session:
-    """The one writing transaction of a request that may change an account."""
-    if "account_session" not in g:
-        g.account_stack = ExitStack()
-        g.account_session = g.account_stack.enter_context(the_server().store.work())
-    session: Session = g.account_session
-    return session
-
-
-@contextmanager
-def _to_look_in() -> Iterator[Session]:
-    """The same; in any other request a transaction that is over at once, for its connection is needed."""
-    if _may_change_accounts():
-        yield account_session()
-    else:
-        with the_server().store.read() as session:
-            yield session
-
-
-def _may_change_accounts() -> bool:
-    return request.blueprint == "security" and request.method == "POST"
-
-
-def _commit(response: Response) -> Response:
-    """End the transaction of an answered request before the answer leaves."""
-    if "account_stack" in g and response.status_code < 500:
-        g.account_stack.close()
-        g.pop("account_stack")
-    return response
-
-
-def _roll_back(_error: BaseException | None) -> None:
-    stack: ExitStack | None = g.pop("account_stack", None)
-    if stack is not None:
-        error = RuntimeError("the request was not answered")
-        stack.__exit__(type(error), error, None)
+def _write(session: Session, model: Any) -> None:
+    # Of two registrations of one address at once the second adds nothing: the first one's mail is on its way.
+    is_new = isinstance(model, Account) and model.id is None
+    if is_new and user_by_email(session, model.email) is not None:
+        raise DoneMeanwhile
+    session.add(model)
+    try:
+        session.flush()
+    except StateError as error:  # the same, seen by the index of addresses
+        if is_new:
+            raise DoneMeanwhile from error
+        raise
 
 
 class OutboxMail(MailUtil):
-    """Flask-Security's mail, queued in the transaction that causes it."""
+    """Flask-Security's mail, queued in the transaction of what causes it."""
 
     def send_mail(
         self,
@@ -177,10 +141,11 @@ class OutboxMail(MailUtil):
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
         """Queue one plain-text mail."""
-        session = account_session()
         address = recipient if isinstance(recipient, str) else recipient[1]
         key = f"{template.rsplit('/', 1)[-1]} {secrets.token_hex(16)}"
-        outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
+        at_the_end(
+            lambda session: outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
+        )
 
 
 def _trim(value: str | None) -> str:
@@ -223,19 +188,24 @@ def set_up(app: Flask) -> None:
     app.view_functions["security.confirm_email"] = _confirm
     user_logged_in.connect(_keep_the_moment, app)
     user_logged_out.connect(_end_everywhere, app)
-    app.after_request(_commit)
-    app.teardown_appcontext(_roll_back)
 
 
 def _keep_the_moment(_app: Flask, user: Account) -> None:
     """When somebody signs in with a password; a one-time link keeps the moment when it is used."""
-    if _may_change_accounts():
-        user.signed_in_at = clock.now(account_session())
+    if request.blueprint != "security":
+        return
+
+    def write(session: Session) -> None:
+        user.signed_in_at = clock.now(session)
+        _write(session, user)
+
+    at_the_end(write)
 
 
 def _end_everywhere(_app: Flask, user: Account) -> None:
     """Who logs out is logged out in every browser, and wherever else a copy of the session's cookie is."""
     user.fs_uniquifier = sign_in.new_uniquifier()
+    at_the_end(lambda session: _write(session, user))
 
 
 def _confirm(token: str) -> Any:

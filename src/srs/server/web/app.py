@@ -29,6 +29,7 @@ from srs.server.web import (
     staff,
     staff_races,
     staff_seeing,
+    steps,
     submission_figures,
     submissions,
     teams,
@@ -74,6 +75,7 @@ def create_app(server: Server) -> Flask:
     Bootstrap5(app)
     assets.set_up(app)
     accounts.set_up(app)
+    steps.set_up(app)
     shown.set_up(app)
     notices.set_up(app)
     figures.set_up(app)

@@ -11,12 +11,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from srs.errors import AccessDenied
 from srs.game.access import Action
 from srs.server.services import seeing as services
-from srs.server.store.engine import Session
 from srs.server.web import seeing
-from srs.server.web.accounts import account_session
 from srs.server.web.assets import is_asset
 from srs.server.web.seeing import Seeing, current_seeing
 from srs.server.web.shown import duration
+from srs.server.web.steps import at_the_end
 from srs.server.web.uploads import drain
 from srs.server.web.viewer import current_person, looking_at, signed_in, the_server
 
@@ -45,16 +44,12 @@ def end(slug: str) -> AnyResponse:
     seen = current_seeing()
     if seen is not None and seen.slug == slug:
         with the_server().store.work() as session:
-            _end(session, seen)
+            services.end(session, signed_in(), seen.slug, seen.number)
+        seeing.forget()
     else:
         with looking_at(slug, Action.SEE_AS_TEAM):
             pass  # nothing to end, and only staff are told so
     return redirect(url_for("staff_races.overview", slug=slug), 303)
-
-
-def _end(session: Session, seen: Seeing) -> None:
-    services.end(session, signed_in(), seen.slug, seen.number)
-    seeing.forget()
 
 
 @pages.before_app_request
@@ -71,7 +66,9 @@ def _refuse_changes() -> None:
     if seen is None or request.method in SAFE_METHODS or request.endpoint in STILL_SERVED:
         return
     if request.endpoint == "security.logout":
-        _end(account_session(), seen)
+        person = signed_in()
+        at_the_end(lambda session: services.end(session, person, seen.slug, seen.number))
+        seeing.forget()
         return
     drain(request)
     raise AccessDenied(
