@@ -143,7 +143,7 @@ def test_nothing_is_restored_over_something(taken: Path, config: Config, race: S
         ("table", "its table user has changed"),
         ("no table", "tables/user.jsonl is missing"),
         ("manifest", "its manifest cannot be read"),
-        ("version", "made by another version"),
+        ("version", "made by a later version"),
         ("half", "not a whole backup"),
         ("text", "not a whole backup"),
         ("absent", "There is no file"),

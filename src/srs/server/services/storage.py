@@ -22,9 +22,9 @@ from typing import IO, Any
 
 from srs.errors import FileError, InputError, StateError
 from srs.server.config import Config
-from srs.server.store.dump import dump_table, is_empty, load_table, snapshot, tables
+from srs.server.store.dump import dump_table, is_empty, load_table, snapshot, tables, tables_in
 from srs.server.store.engine import Session, Store
-from srs.server.store.migrations import head, migrate
+from srs.server.store.migrations import head, is_known, migrate, step_back
 from srs.server.store.references import referenced_blobs
 
 FORMAT = "srs-backup-1"
@@ -128,8 +128,8 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def restore(config: Config, path: Path) -> Contents:
     """Bring a backup into an empty installation, all of it or nothing, verified.
 
-    Raises ``StateError`` where there is something already, ``FileError`` for a file that is no whole backup of this
-    version.
+    A backup of an earlier version is migrated. Raises ``StateError`` where there is something already, ``FileError``
+    for a file that is no whole backup, or one of a later version.
     """
     with _open_backup(path) as archive:
         manifest = _read_manifest(archive)
@@ -142,6 +142,7 @@ def restore(config: Config, path: Path) -> Contents:
             blobs = _restore_blobs(store, archive)
             with store.work() as session:
                 _must_be_empty(session)
+                step_back(session, manifest["revision"])
                 rows = _restore_tables(session, archive, manifest)
                 missing = sorted(referenced_blobs(session) - blobs)
                 if missing:
@@ -149,6 +150,7 @@ def restore(config: Config, path: Path) -> Contents:
             _restore_secret_key(config, archive)
         finally:
             store.close()
+        migrate(config)
     return Contents(rows, len(blobs), path.stat().st_size)
 
 
@@ -178,11 +180,11 @@ def _read_manifest(archive: tarfile.TarFile) -> dict[str, Any]:
         found, revision = manifest["format"], manifest["revision"]
     except (ValueError, KeyError, TypeError) as error:
         raise _broken("its manifest cannot be read") from error
-    if found != FORMAT or revision != head():
+    if found != FORMAT or not is_known(str(revision)):
         raise FileError(
             "restore.version",
-            f"This backup was made by another version of the program (tables of revision {revision}, here {head()}).",
-            hint="Restore it with that version, then migrate.",
+            f"This backup was made by a later version of the program (tables of revision {revision}, here {head()}).",
+            hint="Restore it with that version.",
         )
     return manifest
 
@@ -198,7 +200,7 @@ def _restore_blobs(store: Store, archive: tarfile.TarFile) -> set[str]:
 
 def _restore_tables(session: Session, archive: tarfile.TarFile, manifest: dict[str, Any]) -> int:
     count = 0
-    for table in tables():
+    for table in tables_in(session):
         with _member(archive, _table_member(table.name)) as file:
             digest = hashlib.sha256()
             for line in file:

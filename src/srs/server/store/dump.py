@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, Table, func, insert, select, text
+from sqlalchemy import Column, LargeBinary, Table, func, insert, inspect, select, text
 from sqlalchemy.orm import Session
 
 from srs.server.store.base import UtcDateTime
@@ -32,6 +32,12 @@ def snapshot(store: Store) -> Iterator[Session]:
 def tables() -> list[Table]:
     """Every table, each after those that it refers to."""
     return METADATA.sorted_tables
+
+
+def tables_in(session: Session) -> list[Table]:
+    """Those of them that this database has: at an earlier revision not all."""
+    there = inspect(session.connection()).get_table_names()
+    return [table for table in tables() if table.name in there]
 
 
 def is_empty(session: Session) -> bool:

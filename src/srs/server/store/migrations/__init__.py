@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from srs.errors import StateError, Unavailable
 from srs.server.config import Config
-from srs.server.store.engine import open_engine
+from srs.server.store.engine import Session, open_engine
 
 ADVISORY_LOCK = 0x5253_4D49_4752
 """An arbitrary number that only migrations of this system lock on PostgreSQL."""
@@ -35,6 +35,16 @@ def migrate(config: Config) -> tuple[str | None, str | None]:
         raise Unavailable("store.away", "The database cannot be opened.", hint="Is SRS_DATABASE_URL right?") from error
     finally:
         engine.dispose()
+
+
+def step_back(session: Session, revision: str) -> None:
+    """Give an empty database the tables of an earlier revision, to be filled with what was kept in them."""
+    command.downgrade(alembic_config(session.connection()), revision)
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version can bring tables of that revision up to its own."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -63,8 +73,7 @@ def _wait_for_turn(connection: Connection) -> None:
 
 
 def _refuse_later_version(revision: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and not is_known(revision):
         raise StateError(
             "store.later-version",
             f"The database was migrated by a later version of this program (revision {revision}).",
