@@ -6,6 +6,7 @@ SrsError
 ├── StateError         409  a right request at a wrong moment
 │   ├── PhaseClosed    409  ... outside its phase
 │   ├── QuotaSpent     429  ... more often than the rules allow
+│   ├── TooOften       429  ... more often than anybody needs to
 │   └── TooSlow        408  ... begun in time and not ended in time
 ├── AccessDenied       403  you are known and may not
 ├── NotFound           404  there is no such thing for you
@@ -19,6 +20,7 @@ file is not an exception: it is a ``Problem`` in a ``Report`` (``srs.traces.repo
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 
@@ -82,6 +84,18 @@ class QuotaSpent(StateError):
 
     status = 429
     title = "No uploads left"
+
+
+class TooOften(StateError):
+    """More tries than anybody needs who means no harm; the sentence says when to try again."""
+
+    status = 429
+    title = "Too often"
+
+    def __init__(self, code: str, sentence: str, *, after_s: float, hint: str = "") -> None:
+        super().__init__(code, sentence, hint=hint)
+        self.after_s = max(1, math.ceil(after_s))
+        """Seconds, at least 1, until it may be tried again."""
 
 
 class TooSlow(StateError):

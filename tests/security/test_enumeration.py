@@ -14,6 +14,7 @@ from fixtures.clients import Browser
 from srs.server.bootstrap import Server
 from srs.server.store.accounts import User, user_by_email
 from srs.server.store.outbox import OutboxMail
+from srs.server.store.tallies import Tally
 from worlds.small_race import PASSWORD, People
 
 UNKNOWN = "nobody@example.org"
@@ -59,9 +60,11 @@ def accounts(app: Flask, server: Server, people: People) -> People:
         ("/login", {"password": "not the password"}),
     ],
 )
-def test_answers_are_alike(app: Flask, accounts: People, path: str, fields: dict[str, str]) -> None:
+def test_answers_are_alike(app: Flask, server: Server, accounts: People, path: str, fields: dict[str, str]) -> None:
     """S22: known, unknown, privileged, disabled and look-alike addresses."""
     for email in (*KNOWN, PRIVILEGED, DISABLED, LOOK_ALIKE):
+        with server.store.work() as session:
+            session.query(Tally).delete()  # some of these are one account, which would be tried too often
         expected = send(app, path, re.sub(r"[^\s@]+@", f"new{secrets.token_hex(4)}@", email), **fields)
         found = send(app, path, email, **fields)
         assert (found[0], found[1]) == (expected[0], expected[1]), email

@@ -29,6 +29,7 @@ VARIABLES = {
     "SRS_SMTP_URL_FILE": "a file that holds SRS_SMTP_URL",
     "SRS_MAIL_FROM": "sender of mail [srs@localhost]",
     "SRS_PROXIES": "number of reverse proxies whose X-Forwarded-* headers count [0]",
+    "SRS_HOURLY_PER_ADDRESS": "how often an hour one address may register, confirm, join, each [300]",
     "SRS_LEASE_S": "seconds until a silent worker's job is given to another [60]",
     "SRS_CRASHES_MAX": "crashes after which a job is parked [5]",
     "SRS_SWEEP_S": "seconds between two sweeps [2]",
@@ -47,6 +48,7 @@ class Config:
     smtp_url: str = ""
     mail_from: str = "srs@localhost"
     proxies: int = 0
+    hourly_per_address: int = 300
     lease_s: float = 60.0
     crashes_max: int = 5
     sweep_s: float = 2.0
@@ -72,6 +74,7 @@ def read_config(environ: Mapping[str, str] | None = None) -> Config:
         smtp_url=_from_file(env, "SRS_SMTP_URL"),
         mail_from=env.get("SRS_MAIL_FROM", Config.mail_from),
         proxies=int(_number(env, "SRS_PROXIES", Config.proxies)),
+        hourly_per_address=int(_number(env, "SRS_HOURLY_PER_ADDRESS", Config.hourly_per_address, least=1)),
         lease_s=_number(env, "SRS_LEASE_S", Config.lease_s, least=1),
         crashes_max=int(_number(env, "SRS_CRASHES_MAX", Config.crashes_max, least=1)),
         sweep_s=_number(env, "SRS_SWEEP_S", Config.sweep_s, least=0.1),

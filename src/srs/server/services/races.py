@@ -10,7 +10,7 @@ from srs.errors import AccessDenied, InputError, NotFound, StateError
 from srs.game.access import Action
 from srs.game.draw import commit
 from srs.game.race import RaceRules, dump_rules, read_rules
-from srs.server.services import news
+from srs.server.services import limits, news
 from srs.server.services.access import Person, require
 from srs.server.store import clock, events
 from srs.server.store.engine import Session, Store
@@ -82,7 +82,11 @@ def _rounds(race_id: int, rules: RaceRules, randbytes: Callable[[int], bytes]) -
 
 
 def join(store: Store, person: Person, slug: str, code: str = "") -> bool:
-    """Take part in a race; ``False`` when staff must approve first, however often one asks."""
+    """Take part in a race; ``False`` when staff must approve first, however often one asks.
+
+    Raises ``TooOften`` after ten wrong codes within an hour.
+    """
+    guess = _count_guess(store, person, slug)
     with store.work() as session:
         race = race_by_slug(session, slug, lock=True)
         require(session, person, race, Action.JOIN)
@@ -90,12 +94,23 @@ def join(store: Store, person: Person, slug: str, code: str = "") -> bool:
         if known is not None:
             return known.approved_at is not None
         _may_join(session, race, person, code)
+        limits.give_back(session, guess)
         moment = clock.now(session)
         approved_at = None if race.rules.joining.how == "approval" else moment
         session.add(Participation(race_id=race.id, user_id=person.user_id, joined_at=moment, approved_at=approved_at))
         if approved_at is None:
             news.about_request(session, race, person.name)
         return approved_at is not None
+
+
+def _count_guess(store: Store, person: Person, slug: str) -> list[limits.Counted]:
+    # In a transaction of its own, for the one in which a code turns out to be wrong is rolled back.
+    with store.work() as session:
+        race = race_by_slug(session, slug)
+        require(session, person, race, Action.JOIN)
+        if race.rules.joining.how != "code" or participation(session, race.id, person.user_id) is not None:
+            return []
+        return limits.count(session, (limits.CODE, f"{race.id} {person.user_id}"))
 
 
 def _may_join(session: Session, race: Race, person: Person, code: str) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 
 from srs.errors import InputError, StateError
 from srs.game.access import Action
-from srs.server.services import news
+from srs.server.services import limits, news
 from srs.server.services.access import Person, require
 from srs.server.services.sign_in import token_hash
 from srs.server.store import clock, events, outbox
@@ -68,10 +68,11 @@ def _refuse_second_team(session: Session, race: Race, person: Person) -> None:
         raise StateError("team.one", f"You are in the team {team.name!r} of this race already.", hint="Leave it first.")
 
 
-def invite(store: Store, person: Person, slug: str) -> str:
+def invite(store: Store, person: Person, slug: str, recipient: str = "") -> str:
     """A fresh token for ``/invitations/<token>``: one person may join with it within two weeks.
 
-    ``mail_invitation`` sends the address of that page to somebody.
+    ``mail_invitation`` sends the address of that page to the recipient, if there is one. Raises ``TooOften`` after 20
+    invitations of a team within a day, and after three to one recipient within an hour.
     """
     token = secrets.token_urlsafe(32)
     with store.work() as session:
@@ -81,6 +82,8 @@ def invite(store: Store, person: Person, slug: str) -> str:
         _refuse_after_lock(race, moment)
         team = _own_team(session, race, person)
         _refuse_full(race, team)
+        by_mail = [(limits.mail_by("invitation"), recipient.lower())] if recipient else []
+        limits.count(session, (limits.INVITATIONS, str(team.id)), *by_mail)
         session.add(
             Invitation(
                 token_hash=token_hash(token),

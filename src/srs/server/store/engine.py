@@ -21,7 +21,7 @@ from srs.errors import InputError, SrsError, StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
 
-__all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine"]
+__all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine", "upsert"]
 
 SQLITE_BUSY_S = 30
 SQLITE_LOOK_S = 0.01
@@ -176,7 +176,12 @@ def database_now(session: Session) -> dt.datetime:
     return moment.astimezone(dt.UTC)
 
 
+def upsert(session: Session, table: type[Any]) -> Any:
+    """An INSERT that can say what is to be done about the rows whose unique key is there already."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    return dialect.insert(table)
+
+
 def insert_missing(session: Session, table: type[Any]) -> Any:
     """An INSERT that leaves out, without an error, the rows whose unique key is there already."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    return upsert(session, table).on_conflict_do_nothing()

@@ -13,6 +13,7 @@ from srs.server.store import (  # noqa: F401  (imported for the tables that they
     rounds,
     scores,
     submissions,
+    tallies,
     teams,
 )
 from srs.server.store.base import Base

@@ -12,24 +12,25 @@ from typing import Any
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask_login import current_user, user_logged_in, user_logged_out
-from flask_security import LoginForm, MailUtil, RegisterFormV2, RoleMixin, Security, UserDatastore, UserMixin, login_user
+from flask_security import MailUtil, RoleMixin, Security, UserDatastore, UserMixin, login_user
 from flask_security.views import confirm_email
 from sqlalchemy import func, select
 from sqlalchemy.orm import Mapped, relationship
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import StringField
-from wtforms.validators import DataRequired, Length
 
 from srs.errors import NotFound, StateError
-from srs.server.services import sign_in
+from srs.server.services import limits, sign_in
 from srs.server.store import clock, outbox
 from srs.server.store.accounts import Role, User, role_of_user, user_by_email
 from srs.server.store.engine import Session, database_now
+from srs.server.web import visitors
+from srs.server.web.account_forms import ChangeForm, ConfirmForm, LogInForm, RegisterForm, ResetForm
 from srs.server.web.steps import DoneMeanwhile, at_the_end
 from srs.server.web.viewer import the_server
-from srs.traces.report import visible
 
 pages = Blueprint("accounts", __name__)
+
+AT_MOST = "No address is sent more than three such mails an hour."
 
 SETTINGS: dict[str, Any] = {
     "SECURITY_REGISTERABLE": True,
@@ -60,10 +61,22 @@ SETTINGS: dict[str, Any] = {
     "SECURITY_POST_LOGIN_VIEW": "/",
     "SECURITY_MSG_GENERIC_AUTHN_FAILED": ("The address or the password is not right.", "error"),
     "SECURITY_MSG_CONFIRM_REGISTRATION": (
-        "Thank you. A link to confirm the address was sent to %(email)s. Open it, then log in.",
+        f"Thank you. A link to confirm the address was sent to %(email)s. Open it, then log in. {AT_MOST}",
         "success",
     ),
+    "SECURITY_MSG_CONFIRMATION_REQUEST": (
+        f"A link to confirm the address was sent to %(email)s, if there is an account that waits for it. {AT_MOST}",
+        "info",
+    ),
+    "SECURITY_MSG_PASSWORD_RESET_REQUEST": (
+        f"A link to choose a new password was sent to %(email)s, if there is an account with it. {AT_MOST}",
+        "info",
+    ),
 }
+
+
+ASKED_FOR_BY_ANYBODY = ("welcome", "welcome_existing", "confirmation_instructions", "reset_instructions")
+"""The mails that anybody can cause, and so are limited; those that tell of a change always go."""
 
 
 class AccountRole(RoleMixin, Role):
@@ -142,34 +155,14 @@ class OutboxMail(MailUtil):
     ) -> None:
         """Queue one plain-text mail."""
         address = recipient if isinstance(recipient, str) else recipient[1]
-        key = f"{template.rsplit('/', 1)[-1]} {secrets.token_hex(16)}"
-        at_the_end(
-            lambda session: outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
-        )
+        name = template.rsplit("/", 1)[-1]
+        key = f"{name} {secrets.token_hex(16)}"
 
+        def enqueue(session: Session) -> None:
+            if name not in ASKED_FOR_BY_ANYBODY or limits.may_be_mailed(session, address):
+                outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
 
-def _trim(value: str | None) -> str:
-    return visible(" ".join((value or "").split()))
-
-
-class RegisterForm(RegisterFormV2):
-    """Registration, with the person's name."""
-
-    name = StringField(
-        "Your name",
-        render_kw={"autocomplete": "name"},
-        filters=[_trim],
-        validators=[
-            DataRequired("Please say who you are; your team and the staff see it."),
-            Length(max=sign_in.NAME_MAX_CHARACTERS, message="A name has at most 80 characters."),
-        ],
-    )
-
-
-class LoginFormWithoutRemembering(LoginForm):
-    """No second cookie, which would last for a year: the session says how long somebody is signed in."""
-
-    remember = None
+        at_the_end(enqueue)
 
 
 def set_up(app: Flask) -> None:
@@ -177,8 +170,11 @@ def set_up(app: Flask) -> None:
     security = Security(
         app,
         Accounts(),
-        login_form=LoginFormWithoutRemembering,
         register_form=RegisterForm,
+        send_confirmation_form=ConfirmForm,
+        forgot_password_form=ResetForm,
+        login_form=LogInForm,
+        change_password_form=ChangeForm,
         mail_util_cls=OutboxMail,
     )
     security.want_json(lambda _request: False)
@@ -210,6 +206,7 @@ def _end_everywhere(_app: Flask, user: Account) -> None:
 
 def _confirm(token: str) -> Any:
     if request.method == "POST":
+        visitors.count_here("confirm-link")
         return confirm_email(token)
     return render_template("security/confirm_email.html", token=token)
 

@@ -34,6 +34,7 @@ from srs.server.web import (
     submissions,
     teams,
     theme,
+    visitors,
 )
 from srs.server.web.bodies import PatientBodies
 from srs.server.web.safety import LOOPBACK, csrf
@@ -76,6 +77,7 @@ def create_app(server: Server) -> Flask:
     assets.set_up(app)
     accounts.set_up(app)
     steps.set_up(app)
+    visitors.set_up(app)
     shown.set_up(app)
     notices.set_up(app)
     figures.set_up(app)

@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from srs.errors import SrsError, Unavailable
+from srs.errors import SrsError, TooOften, Unavailable
 from srs.server.web.live import is_asked_by_script
 
 log = logging.getLogger("srs.web")
@@ -45,8 +45,8 @@ def _srs_error(error: SrsError) -> Response:
     if isinstance(error, Unavailable):
         _forget_who_looks()
     response = _page(error.status, error.title, error.sentence, error.hint, error.code)
-    if error.status == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, Unavailable | TooOften):
+        response.headers["Retry-After"] = str(error.after_s if isinstance(error, TooOften) else RETRY_AFTER_S)
     return response
 
 

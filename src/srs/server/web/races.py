@@ -20,7 +20,7 @@ from srs.server.store.rounds import Round
 from srs.server.store.scores import AttackScore, DefenceScore, latest_attacks, latest_defences
 from srs.server.store.submissions import ATTACK, DEFENCE, Submission, submissions_of_team
 from srs.server.store.teams import Team
-from srs.server.web import live
+from srs.server.web import live, visitors
 from srs.server.web.viewer import RaceView, looking_at, signed_in, the_server
 
 pages = Blueprint("races", __name__)
@@ -119,7 +119,9 @@ def rules(slug: str) -> str:
 @pages.post("/races/<slug>/join")
 def join(slug: str) -> AnyResponse:
     """Take part, as the race's rules allow."""
-    is_in = races.join(the_server().store, signed_in(), slug, request.form.get("code", ""))
+    person = signed_in()
+    visitors.count_here("join")
+    is_in = races.join(the_server().store, person, slug, request.form.get("code", ""))
     if is_in:
         flash("You are in the race. Now create a team, or ask for an invitation.", "success")
     else:

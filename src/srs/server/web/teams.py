@@ -18,7 +18,7 @@ from srs.server.services.sign_in import one_address
 from srs.server.services.standings import MatchResult, RoundStandings, Standing, standings_of
 from srs.server.store.rounds import Round
 from srs.server.store.teams import Team, team_by_number
-from srs.server.web import figures
+from srs.server.web import figures, visitors
 from srs.server.web.leaderboard import begun_rounds, label_of
 from srs.server.web.viewer import looking_at, signed_in, the_server
 
@@ -50,7 +50,7 @@ def invite(slug: str) -> str:
     email = request.form.get("email", "").strip()
     if email:
         email = one_address(email)
-    token = teams.invite(store, person, slug)
+    token = teams.invite(store, person, slug, email)
     url = the_server().config.base_url + url_for("teams.invitation", token=token)
     if email:
         race_title, _slug, team_name = teams.describe_invitation(store, token)
@@ -78,7 +78,9 @@ def invitation(token: str) -> str:
 @pages.post("/invitations/<token>")
 def accept(token: str) -> AnyResponse:
     """Join the team that invites."""
-    slug = teams.accept_invitation(the_server().store, signed_in(), token)
+    person = signed_in()
+    visitors.count_here("join-team")
+    slug = teams.accept_invitation(the_server().store, person, token)
     flash("Welcome to the team.", "success")
     return redirect(url_for("teams.mine", slug=slug), 303)
 

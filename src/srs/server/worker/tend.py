@@ -14,6 +14,7 @@ from threading import Event
 
 from srs.server.bootstrap import Server
 from srs.server.services.jobs import sweep
+from srs.server.services.limits import sweep_tallies
 from srs.server.services.mail import deliverer, send_due_mail
 from srs.server.services.practice import ask_the_house
 from srs.server.services.reminders import announce
@@ -33,6 +34,7 @@ def tend_until(server: Server, asked: Event) -> None:
         if time.monotonic() >= clean_at:
             clean_at = time.monotonic() + CLEAN_S
             _in_peace(server, clean_up)
+            _in_peace(server, _sweep_tallies)
 
 
 def tend_once(server: Server) -> None:
@@ -51,6 +53,10 @@ def clean_up(server: Server) -> None:
 
 def _stale(root: Path, before: float) -> list[Path]:
     return [folder for folder in root.glob("*") if folder.stat().st_mtime < before]
+
+
+def _sweep_tallies(server: Server) -> None:
+    sweep_tallies(server.store)
 
 
 def _sweep(server: Server) -> None:
