@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import polars as pl
@@ -49,7 +50,8 @@ def originals() -> list[bytes]:
     """Real captures where they are, and simulated ones; as several writers write them."""
     tables = [simulate(5, 3, seed=1)]
     if FULL and REAL_TRACES.exists():
-        tables.append(pl.read_csv(REAL_TRACES).head(20_000))
+        with zipfile.ZipFile(REAL_TRACES) as archive:
+            tables.append(pl.read_csv(archive.read(archive.namelist()[0])).head(20_000))
     written = [ABORTS.read_bytes()]
     for table in tables:
         for compression in ("zstd", "snappy", "uncompressed"):

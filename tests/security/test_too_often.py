@@ -35,6 +35,7 @@ from srs.server.store.tallies import Tally
 from srs.server.store.teams import Invitation, team_by_number
 from srs.server.web import accounts
 from srs.server.web.app import create_app
+from srs.server.web.visitors import known_by
 from worlds.small_race import PASSWORD, People, add_person, race_toml
 
 AT_ONCE = size(12, 200)
@@ -218,7 +219,7 @@ def test_strangers_do_not_stop_a_browser_that_has_signed_in_before(
     assert try_to_log_in(stranger, ada, PASSWORD) == 429
     assert try_to_log_in(of_ben, ada, PASSWORD) == 429, "known to another account"
     with server.store.read() as session:
-        account = session.get_one(User, people.ada.user_id).fs_uniquifier
+        account = known_by(session.get_one(User, people.ada.user_id))
     forged = URLSafeTimedSerializer("a key of their own", salt="known browser").dumps(["number", [account]])
     stranger.client.set_cookie("srs-known", str(forged))
     assert try_to_log_in(stranger, ada, PASSWORD) == 429, "forged"

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from srs.errors import InputError, NotFound
 from srs.server.store import clock
-from srs.server.store.accounts import SignInLink, User, sign_in_link, staff_role, user_by_email
+from srs.server.store.accounts import SignInLink, User, new_uniquifier, sign_in_link, staff_role, user_by_email
 from srs.server.store.engine import Store, database_now
 from srs.traces.report import quoted
 
@@ -28,11 +28,6 @@ def one_address(text: str) -> str:
 def token_hash(token: str) -> str:
     """What is kept of a token: its SHA-256 (tokens have 256 random bits, so no salt is needed)."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def new_uniquifier() -> str:
-    """What the sessions of an account are known by: with another one, all of them are over."""
-    return secrets.token_hex(32)
 
 
 def add_user(store: Store, email: str, name: str = "", *, staff: bool = False) -> int:

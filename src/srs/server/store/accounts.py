@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, String, Table, func, select
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from srs.server.store.base import Base
@@ -70,6 +71,17 @@ class SignInLink(Base):
 def user_by_email(session: Session, email: str) -> User | None:
     """The account of an address, whatever its case."""
     return session.scalar(select(User).where(func.lower(User.email) == email.strip().lower()))
+
+
+def new_uniquifier() -> str:
+    """What the sessions of an account are known by: with another one, all of them are over."""
+    return secrets.token_hex(32)
+
+
+def end_sessions(session: Session, user_id: int, uniquifier: str) -> None:
+    """End the sessions of an account that are known by this; nothing, if they have ended meanwhile."""
+    of_account = update(User).where(User.id == user_id, User.fs_uniquifier == uniquifier)
+    session.execute(of_account.values(fs_uniquifier=new_uniquifier()))
 
 
 def staff_role(session: Session) -> Role:

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from srs.errors import NotFound, StateError
 from srs.server.services import limits, sign_in
 from srs.server.store import clock, outbox
-from srs.server.store.accounts import Role, User, role_of_user, user_by_email
+from srs.server.store.accounts import Role, User, end_sessions, role_of_user, user_by_email
 from srs.server.store.engine import Session, database_now
 from srs.server.web import visitors
 from srs.server.web.account_forms import ChangeForm, ConfirmForm, LogInForm, RegisterForm, ResetForm
@@ -200,8 +200,9 @@ def _keep_the_moment(_app: Flask, user: Account) -> None:
 
 def _end_everywhere(_app: Flask, user: Account) -> None:
     """Who logs out is logged out in every browser, and wherever else a copy of the session's cookie is."""
-    user.fs_uniquifier = sign_in.new_uniquifier()
-    at_the_end(lambda session: _write(session, user))
+    if user.is_authenticated:
+        known_by = user.id, user.fs_uniquifier  # now: in a moment it is nobody
+        at_the_end(lambda session: end_sessions(session, *known_by))
 
 
 def _confirm(token: str) -> Any:

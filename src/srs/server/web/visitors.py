@@ -60,14 +60,14 @@ def known_browser(account: User | None) -> str | None:
     if account is None:
         return None
     browser = _read()
-    return browser.number if _known_by(account) in browser.accounts else None
+    return browser.number if known_by(account) in browser.accounts else None
 
 
 def _remember(_app: Flask, user: User, **_more: Any) -> None:
-    g.signed_in_to = _known_by(user)
+    g.signed_in_to = known_by(user)
 
 
-def _known_by(account: User) -> str:
+def known_by(account: User) -> str:
     """Another one with every new password; a log-out, which ends every session, does not change it."""
     return hashlib.sha256(f"{account.id} {account.password}".encode()).hexdigest()[:32]
 
