@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -157,6 +158,21 @@ def test_begun_in_time_and_ended_soon_counts_ended_late_does_not(race: SmallRace
     with race.store.read() as session:
         (submission,) = submissions_of_race(session, race.race(session).id)
         assert (submission.public_id, submission.received_at) == (public_id, CLOSES_AT - SECOND)
+
+
+def test_an_upload_counts_from_when_it_began(race: SmallRace) -> None:
+    """T3: the time since then is this machine's, the moment the database's; a simulated clock stands still."""
+    began_s = time.monotonic() - 3600
+    race.at(CLOSES_AT - MICROSECOND)
+    upload = submissions.open_upload(race.store, race.ada, SLUG, "defence", began_s)
+    assert upload.received_at == CLOSES_AT - MICROSECOND
+    with race.store.work() as session:
+        clock.simulate(session, None)
+        earliest_at = database_now(session) - dt.timedelta(seconds=time.monotonic() - began_s)
+        moment_at = clock.moment_of(session, began_s)
+        latest_at = database_now(session) - dt.timedelta(seconds=3600)
+        assert earliest_at - 0.001 * SECOND <= moment_at <= latest_at
+        assert clock.moment_of(session, time.monotonic() + 60) <= database_now(session), "nothing begins later than now"
 
 
 def test_fifty_posts_at_once_and_five_a_day(race: SmallRace) -> None:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from srs.errors import InputError
@@ -28,12 +29,16 @@ VARIABLES = {
     "SRS_SMTP_URL": "smtp://user:password@host:587 or smtps://...; [none: mail is printed]",
     "SRS_SMTP_URL_FILE": "a file that holds SRS_SMTP_URL",
     "SRS_MAIL_FROM": "sender of mail [srs@localhost]",
-    "SRS_PROXIES": "number of reverse proxies whose X-Forwarded-* headers count [0]",
+    "SRS_PROXIES": "addresses or networks of reverse proxies whose X-Forwarded-* headers count [none]",
+    "SRS_REQUEST_TIME_HEADER": "header in which they say for how many seconds they have had a request [none]",
     "SRS_HOURLY_PER_ADDRESS": "how often an hour one address may register, confirm, join, each [300]",
     "SRS_LEASE_S": "seconds until a silent worker's job is given to another [60]",
     "SRS_CRASHES_MAX": "crashes after which a job is parked [5]",
     "SRS_SWEEP_S": "seconds between two sweeps [2]",
 }
+
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Config:
     broker_url: str = ""
     smtp_url: str = ""
     mail_from: str = "srs@localhost"
-    proxies: int = 0
+    proxies: Networks = ()
+    request_time_header: str = ""
     hourly_per_address: int = 300
     lease_s: float = 60.0
     crashes_max: int = 5
@@ -73,7 +79,8 @@ def read_config(environ: Mapping[str, str] | None = None) -> Config:
         broker_url=env.get("SRS_BROKER_URL", ""),
         smtp_url=_from_file(env, "SRS_SMTP_URL"),
         mail_from=env.get("SRS_MAIL_FROM", Config.mail_from),
-        proxies=int(_number(env, "SRS_PROXIES", Config.proxies)),
+        proxies=_networks(env, "SRS_PROXIES"),
+        request_time_header=env.get("SRS_REQUEST_TIME_HEADER", ""),
         hourly_per_address=int(_number(env, "SRS_HOURLY_PER_ADDRESS", Config.hourly_per_address, least=1)),
         lease_s=_number(env, "SRS_LEASE_S", Config.lease_s, least=1),
         crashes_max=int(_number(env, "SRS_CRASHES_MAX", Config.crashes_max, least=1)),
@@ -100,6 +107,17 @@ def _number(env: Mapping[str, str], name: str, default: float, least: float = 0)
     if not least <= value < 1e6:
         raise InputError("config.number", f"{name} is {text[:60]!r}; a number of at least {least:g} is expected.")
     return value
+
+
+def _networks(env: Mapping[str, str], name: str) -> Networks:
+    try:
+        return tuple(ip_network(text.strip()) for text in env.get(name, "").split(",") if text.strip())
+    except ValueError as error:
+        raise InputError(
+            "config.proxies",
+            f"{name} is {env[name][:60]!r}; addresses or networks are expected, such as 127.0.0.1 or 10.0.0.0/8.",
+            hint="Separate several by commas.",
+        ) from error
 
 
 def _from_file(env: Mapping[str, str], name: str) -> str:

@@ -46,7 +46,7 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Upload:
-    """Permission to send one file, given when the headers had arrived."""
+    """Permission to send one file, given before its body is read."""
 
     race_id: int
     round_id: int
@@ -57,14 +57,15 @@ class Upload:
     upload_max_bytes: int
 
 
-def open_upload(store: Store, person: Person, slug: str, kind: Kind) -> Upload:
-    """May this person send a file now? Reads the clock once: this is the moment that counts.
+def open_upload(store: Store, person: Person, slug: str, kind: Kind, began_s: float | None = None) -> Upload:
+    """May this person send a file? What counts is the moment at which the request began, by the database's clock.
 
+    ``began_s`` is what ``time.monotonic()`` showed then; ``None`` means now.
     Raises ``AccessDenied``, ``PhaseClosed``, ``QuotaSpent`` or another ``StateError`` before a byte of the body has
     been read. Practice knows no phase and no quota; it belongs to the round that is played at the moment.
     """
     with store.read() as session:
-        received_at = clock.now(session)
+        received_at = clock.now(session) if began_s is None else clock.moment_of(session, began_s)
         race = race_by_slug(session, slug)
         team = _submitting_team(session, race, person, kind)
         rules = race.rules

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from flask_bootstrap import Bootstrap5
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from srs.server.config import Config
 from srs.server.web import (
@@ -36,14 +35,12 @@ from srs.server.web import (
     theme,
     visitors,
 )
-from srs.server.web.bodies import PatientBodies
+from srs.server.web.arrivals import Arrivals
+from srs.server.web.bodies import BODY_MAX_BYTES, PatientBodies
 from srs.server.web.safety import LOOPBACK, csrf
 
 if TYPE_CHECKING:
     from srs.server.bootstrap import Server
-
-BODY_MAX_BYTES = 64 * 1024
-"""The most that a form without a file may send; ``safety.LONGER_BODIES`` names the exceptions."""
 
 SUBJECTS = (
     home,
@@ -86,10 +83,8 @@ def create_app(server: Server) -> Flask:
     error_pages.set_up(app)
     for subject in SUBJECTS:
         app.register_blueprint(subject.pages)
-    app.wsgi_app = PatientBodies(app.wsgi_app)  # type: ignore[method-assign]
-    if server.config.proxies:
-        hops = server.config.proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    arrivals = Arrivals(app.wsgi_app, server.config.proxies, server.config.request_time_header)
+    app.wsgi_app = PatientBodies(arrivals)  # type: ignore[method-assign]
     return app
 
 

@@ -18,6 +18,8 @@ from werkzeug.exceptions import RequestTimeout
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+BODY_MAX_BYTES = 64 * 1024
+"""The most that a form without a file may send; ``safety.LONGER_BODIES`` names the exceptions."""
 GRACE_S = 20.0
 SLOWEST_BYTES_PER_S = 50_000
 

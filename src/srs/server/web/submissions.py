@@ -33,6 +33,7 @@ from srs.server.store.scores import (
 )
 from srs.server.store.submissions import ATTACK, DEFENCE, Submission, submission_by_public_id, submissions_of_team
 from srs.server.web import live, reports
+from srs.server.web.arrivals import BEGAN_S
 from srs.server.web.safety import checks_its_own_token
 from srs.server.web.staff_signals import signals_shown
 from srs.server.web.submission_figures import figures_of
@@ -134,9 +135,13 @@ def send_attack(slug: str) -> AnyResponse:
 
 
 def receive_file(slug: str, kind: Kind) -> AnyResponse:
-    """Receive the file of an upload form, and lead to its submission."""
+    """Receive the file of an upload form, and lead to its submission.
+
+    What a stranger sends is not read; the connection ends with the refusal.
+    """
+    person = signed_in()
     try:
-        public_id = _receive(signed_in(), slug, kind)
+        public_id = _receive(person, slug, kind)
     except (SrsError, CSRFError, RequestEntityTooLarge):
         drain(request)
         raise
@@ -145,7 +150,7 @@ def receive_file(slug: str, kind: Kind) -> AnyResponse:
 
 def _receive(person: Person, slug: str, kind: Kind) -> str:
     try:
-        upload = open_upload(the_server().store, person, slug, kind)
+        upload = open_upload(the_server().store, person, slug, kind, request.environ[BEGAN_S])
     except StateError:
         public_id = _sent_before(person, slug, kind)
         if public_id is None:
