@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -21,7 +24,7 @@ from fixtures.clients import BASE_URL, Browser, text_of
 from fixtures.databases import SECRET, Templates
 from fixtures.live import PATIENCE_S
 from fixtures.servers import dies_with_us
-from fixtures.sizes import promised
+from fixtures.sizes import promised, size
 from srs.server.bootstrap import Server
 from srs.server.web.bodies import PatientBodies
 from worlds.small_race import People, populate, race_toml
@@ -108,21 +111,21 @@ import os
 from pathlib import Path
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
+from srs.server.cli import incoming, web_worker
 from srs.server.config import Config
 from srs.server.store.engine import Store
-from srs.server.web.bodies import PatientBodies
 from srs.server.web.app import create_app
 
 data = Path(os.environ["DATA"])
 config = Config(data=data, database_url=f"sqlite:///{data / 'srs.sqlite'}", secret_key=os.environ["KEY"])
 app = create_app(Server(config, Store(config), SilentBell()))
-app.wsgi_app.grace_s = 1.0
+incoming.SHORT_BODY_S = web_worker.UNTAKEN_S = 1.0
 """
 
 
 @pytest.fixture(scope="module")
 def gunicorn(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templates) -> Iterator[tuple[int, int]]:
-    """The real web server, two threads, a second of patience: (port, pid)."""
+    """The real web server, two threads, twelve connections, a second of patience with forms: (port, pid)."""
     folder = tmp_path_factory.mktemp("gunicorn")
     shutil.copy(sqlite_templates.of("empty").database, folder / "srs.sqlite")
     (folder / "slow_server.py").write_text(SLOW_SERVER, encoding="utf-8")
@@ -130,8 +133,8 @@ def gunicorn(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: Templat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     env = {**os.environ, "DATA": str(folder), "KEY": SECRET}
-    command = [sys.executable, "-m", "gunicorn", "-k", "gthread", "--threads", "2", "-b", f"127.0.0.1:{port}"]
-    command = dies_with_us([*command, "slow_server:app"])
+    options = ["-k", "srs.server.cli.web_worker.PatientWorker", "--threads", "2", "--worker-connections", "12"]
+    command = dies_with_us([sys.executable, "-m", "gunicorn", *options, "-b", f"127.0.0.1:{port}", "slow_server:app"])
     with subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -173,14 +176,82 @@ def test_a_slow_body_is_ended(gunicorn: tuple[int, int]) -> None:
         assert healthy.recv(12) == b"HTTP/1.1 200"
 
 
-def test_a_refused_upload_gets_its_answer(gunicorn: tuple[int, int]) -> None:
-    """A browser reads an answer only after it has sent everything, so a refused body is read to its end."""
+def test_too_many_connections(gunicorn: tuple[int, int]) -> None:
+    """S14: where there are too many, the client that has kept the server waiting longest makes room for the next."""
     port, _pid = gunicorn
-    body = bytes(20 * MEGABYTE)
-    head = f"POST /races/none/defence HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
-        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode() + body)
-        assert connection.recv(12) == b"HTTP/1.1 403"
+    with ExitStack() as open_connections:
+
+        def connect(data: str) -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+            connection.sendall(data.encode())
+            return open_connections.enter_context(connection)
+
+        idle = [connect("G") for _ in range(20)]
+        healthy = connect(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n")
+        assert healthy.recv(12) == b"HTTP/1.1 200"
+        ended, _, _ = select.select(idle, [], [], 0)
+        assert ended == idle[: len(ended)]
+        assert 20 - 12 <= len(ended) < 12
+
+
+def test_answers_that_nobody_takes(gunicorn: tuple[int, int]) -> None:
+    """S14: more clients than threads ask for a lot and read nothing: each is ended, and others are served."""
+    port, _pid = gunicorn
+    ask = f"GET {{}} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+    with ExitStack() as open_connections:
+        for _ in range(3):
+            connection = open_connections.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", port))
+            connection.sendall(ask.format("/bootstrap/static/css/bootstrap.min.css").encode() * 60)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        for _ in range(30):  # each waits for its turn behind answers to them, until their 4 MB on the way are full
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as healthy:
+                healthy.sendall(ask.format("/health").encode())
+                assert healthy.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_refused_upload_gets_its_answer(app: Flask, server: Server, people: People) -> None:
+    """A browser reads an answer only after it has sent everything, so what the signed-in send is read."""
+    body = io.BytesIO(bytes(20 * MEGABYTE))
+    answer = (
+        Browser(app)
+        .sign_in(people.ada)
+        .client.post(
+            "/races/none/defence",
+            input_stream=body,
+            environ_overrides={"CONTENT_LENGTH": str(len(body.getvalue()))},
+            content_type="multipart/form-data; boundary=b",
+            base_url=BASE_URL,
+        )
+    )
+    assert (answer.status_code, body.read()) == (404, b"")
+
+
+def test_what_a_stranger_sends_is_not_read(gunicorn: tuple[int, int]) -> None:
+    """S14: strangers' uploads are refused by their heads; the connection ends, and nothing waits for the rest."""
+    port, _pid = gunicorn
+    head = f"POST /races/none/defence HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {20 * MEGABYTE}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=b\r\n\r\nthe first bytes"
+    count, began = size(20, 100), time.monotonic()
+    with ExitStack() as open_connections:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+            open_connections.enter_context(connection)
+            connection.sendall(head.encode())
+            answer = b"".join(iter(partial(connection.recv, 65536), b""))
+            assert answer.startswith(b"HTTP/1.1 403")
+            assert b"Connection: close" in answer
+        assert time.monotonic() - began < promised(0.05) * count, "though none of them closes its connection"
+
+
+def test_a_body_of_untold_length_is_refused(app: Flask, server: Server) -> None:
+    """S14: who does not say how much there is could hold a thread with nothing to send."""
+    body = io.BytesIO(b"5\r\nhello\r\n0\r\n\r\n")
+    answer = Browser(app).client.post(
+        "/login", input_stream=body, headers={"Transfer-Encoding": "chunked"}, base_url=BASE_URL
+    )
+    assert (answer.status_code, body.tell()) == (411, 0)
 
 
 def served_by(grace_s: float, length: str, sent: bytes, ended: bool) -> tuple[list[bytes], bool]:

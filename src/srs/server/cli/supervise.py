@@ -175,6 +175,8 @@ class _Pages(BaseApplication):  # type: ignore[misc]
             "timeout": 60,
             "graceful_timeout": 20,
             "keepalive": 5,
+            "worker_connections": 700,  # of the 1 024 files that a process may often have open
+            "forwarded_allow_ips": "",  # whom to believe is the site's own setting
             "worker_tmp_dir": str(self._config.data),
             "limit_request_line": 4094,
             "limit_request_fields": 60,

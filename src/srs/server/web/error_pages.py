@@ -20,6 +20,7 @@ SENTENCES = {
     404: ("Not found", "There is no page at this address, or none that you may see."),
     405: ("Not like this", "This address does not take this kind of request."),
     408: ("Your request took too long", "It did not arrive in time, and nothing was stored."),
+    411: ("The request was not understood", "Its length must be told before it is sent."),
     413: ("Too much was sent", "The form or the file is larger than this page accepts; nothing was stored."),
     415: ("The request was not understood", "This page takes forms only."),
     416: ("Not that part", "The file is shorter than the part that was asked for."),

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
+from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
-from werkzeug.exceptions import SecurityError
+from werkzeug.exceptions import LengthRequired, SecurityError
 from werkzeug.routing import IntegerConverter
 
 from srs.errors import NotFound
@@ -26,7 +27,9 @@ LONGER_BODIES = dict.fromkeys(
     ("staff.preview_race", "staff.create_race", "staff.keep_toml", "staff.fill_in", "staff_races.add_to_roster"),
     256 * 1024,
 )
-"""Forms that may send more than the usual 64 kB: a race.toml, a roster. Uploads set their own limit, from the race."""
+"""Forms in which people who are signed in may send more than the usual 64 kB: a race.toml, a roster.
+
+Uploads set their own limit, from the race."""
 
 LOOPBACK = ("127.0.0.1", "localhost")
 WHOLE_MAX = 2**31 - 1
@@ -81,7 +84,9 @@ def _begin() -> None:
     _refuse_foreign_port()
     if "\0" in request.path:
         raise NotFound("page.unknown", "There is no such page.")
-    if request.endpoint in LONGER_BODIES:
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired  # browsers always tell it, and who does not could hold a thread with nothing to send
+    if request.endpoint in LONGER_BODIES and current_user.is_authenticated:
         request.max_content_length = LONGER_BODIES[request.endpoint]
         request.max_form_memory_size = LONGER_BODIES[request.endpoint]
 
