@@ -1,5 +1,5 @@
 #!/bin/sh
-# PostgreSQL, Redis, openssl and Chromium for the tests: nothing to do where they are, apt-get where root may, a clear sentence elsewhere.
+# PostgreSQL, Redis, nginx, openssl and Chromium for the tests: nothing to do where they are, apt-get where root may, a clear sentence elsewhere.
 set -eu
 
 has_postgres() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1; }
@@ -8,6 +8,8 @@ has_redis() { command -v redis-server >/dev/null 2>&1; }
 missing=""
 has_postgres || missing="postgresql"
 has_redis || missing="${missing:+$missing }redis-server"
+# /usr/sbin is not in everybody's PATH.
+[ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="${missing:+$missing }nginx"
 command -v openssl >/dev/null 2>&1 || missing="${missing:+$missing }openssl"
 command -v chromium-headless-shell >/dev/null 2>&1 || missing="${missing:+$missing }chromium-headless-shell"
 [ -n "$missing" ] || exit 0
