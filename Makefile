@@ -51,7 +51,7 @@ test: $(VENV)/.dev services ## the everyday suite: SQLite, PostgreSQL, Redis, re
 # They kill and count real processes.
 KILLING := $(addprefix tests/faults/test_,nothing_is_lost.py web_killed.py told_once.py house_killed.py)
 # They wait for processes of their own more than they work: beside the others they cost little time.
-WAITING := $(KILLING) $(addprefix tests/,functional/test_uploads_over_http.py functional/test_run.py \
+WAITING := $(KILLING) $(addprefix tests/,functional/test_uploads_over_http.py functional/test_slow_uploads.py functional/test_run.py \
 	security/test_limits.py golden/test_demo.py)
 # What the unit tests of these packages must cover whole by themselves, lines and branches.
 COVERED := game traces scoring
