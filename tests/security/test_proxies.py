@@ -55,7 +55,7 @@ def test_without_a_list_nobody_is_believed() -> None:
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::1", "::ffff:10.1.2.3"])
 def test_a_listed_proxy_is_believed(peer: str) -> None:
-    assert seen_from(peer, **FORGED) == ("198.51.100.7", "https", "outside", 600.0)
+    assert seen_from(peer, **FORGED) == ("198.51.100.7", "https", "inside", 600.0)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Where a request comes from and when it began, as far as the proxies before this server are to be believed.
 
 A client can send any header. What ``X-Forwarded-*`` and the header with the request's time say counts only on a
-connection from a proxy that the operator has listed (``SRS_PROXIES``).
+connection from a proxy that the operator has listed (``SRS_PROXIES``). They pass ``Host`` on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HELD_MAX_S = 3600.0
 
 
 class Arrivals:
-    """WSGI middleware: sets ``REMOTE_ADDR``, scheme, host and ``BEGAN_S`` as they were where people connect.
+    """WSGI middleware: sets ``REMOTE_ADDR``, scheme and ``BEGAN_S`` as they were where people connect.
 
     The server's worker has set ``BEGAN_S`` for this machine; elsewhere it is the moment at which the request gets here.
     """
@@ -45,8 +45,6 @@ class Arrivals:
         for scheme in _values(environ, "HTTP_X_FORWARDED_PROTO")[-1:]:
             if scheme in ("http", "https"):
                 environ["wsgi.url_scheme"] = scheme
-        for host in _values(environ, "HTTP_X_FORWARDED_HOST")[-1:]:
-            environ["HTTP_HOST"] = host
         environ[BEGAN_S] -= _seconds(environ.get(self._time_key, ""))
 
     def _sender(self, peer: str, hops: list[str]) -> str:
