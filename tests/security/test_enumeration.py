@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask_security import hash_password
+from jinja2 import Environment
+from passlib.context import CryptContext
 from werkzeug.test import TestResponse
 
 from fixtures.clients import Browser
 from srs.server.bootstrap import Server
 from srs.server.store.accounts import User, user_by_email
+from srs.server.store.engine import Store
 from srs.server.store.outbox import OutboxMail
 from srs.server.store.tallies import Tally
 from worlds.small_race import PASSWORD, People
@@ -99,3 +104,35 @@ def test_nobody_can_be_looked_up(app: Flask, accounts: People) -> None:
     for path in ("", "/team", "/teams/1", "/teams/2", "/leaderboard", "/defence"):
         text = ada.get(f"/races/small{path}").get_data(as_text=True)
         assert not set(re.findall(r"[\w.]+@[\w.]+", text)) - {"ada@example.org"}, path
+
+
+@pytest.mark.parametrize("path", ["/reset", "/confirm"])
+def test_the_same_work_is_done_for_everybody(
+    app: Flask, server: Server, accounts: People, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """S22: the time of an answer tells nothing: as many hashes, mails that are made, transactions and statements."""
+    made: dict[str, list[str]] = {}
+    with server.store.work() as session:
+        session.query(User).filter_by(email="ben@example.org").one().confirmed_at = None
+    for email in ("ben@example.org", "ada@example.org", DISABLED, UNKNOWN):
+        done = made[email] = []
+        with monkeypatch.context() as watch:
+            for owner, name in ((CryptContext, "hash"), (Environment, "get_template"), (Store, "work")):
+                watch.setattr(owner, name, noted(getattr(owner, name), name, done))
+            send(app, path, email)
+    assert made[UNKNOWN].count("hash") == 1
+    with server.store.read() as session:
+        mailed = {mail.recipient for mail in session.query(OutboxMail) if mail.notice_path is None}
+    assert UNKNOWN not in mailed
+    assert ("ada@example.org" if path == "/reset" else "ben@example.org") in mailed
+    assert {email: done == made[UNKNOWN] for email, done in made.items()} == dict.fromkeys(made, True), made
+
+
+def noted(call: Callable[..., Any], name: str, done: list[str]) -> Callable[..., Any]:
+    """The same, and a word for each call."""
+
+    def calling(*arguments: Any, **named: Any) -> Any:
+        done.append(name)
+        return call(*arguments, **named)
+
+    return calling

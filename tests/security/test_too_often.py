@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from threading import Barrier
 
@@ -313,12 +314,13 @@ def test_behind_a_proxy_its_word_counts_and_not_the_visitor_s(
 ) -> None:
     """S7: of what stands in the header the last is the proxy's."""
     monkeypatch.setitem(accounts.SETTINGS, "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS", LEAST_WORK)
-    proxied = create_app(Server(replace(server.config, proxies=1), server.store, server.bell))
+    proxied = create_app(Server(replace(server.config, proxies=(ip_network("127.0.0.1"),)), server.store, server.bell))
     stranger = Browser(proxied)
 
     def of(visitor: str, number: int) -> int:
         said = forged(number)
-        return try_to_log_in(stranger, ada, **{**said, "X-Forwarded-For": f"{said['X-Forwarded-For']}, {visitor}"})
+        named = {**said, "X-Forwarded-For": f"{said['X-Forwarded-For']}, {visitor}"}
+        return try_to_log_in(stranger, ada, address="127.0.0.1", **named)
 
     assert [of(HERE, number) for number in range(6)] == [200] * 5 + [429]
     assert of(THERE, 0) == 200

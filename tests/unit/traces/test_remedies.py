@@ -19,12 +19,22 @@ RULES = RaceRules(slug="any", title="Any", rounds=())
 
 def codes() -> set[str]:
     """Every code that a checker may write: those in the sources, and for each column those of its values."""
-    files = [path for folder in ("traces", "judging", "server/services") for path in (SOURCES / folder).glob("*.py")]
+    files = [
+        path
+        for folder in ("traces", "judging", "server/services", "server/worker")
+        for path in (SOURCES / folder).glob("*.py")
+    ]
     literal = re.compile(
         r'(?:Problem|Fault|FileError|_at|_problem|_of_traces)\(\s*"((?:file|table|trace|split|attack)\.[a-z-]+)"'
     )
     written = {code for path in files for code in literal.findall(path.read_text(encoding="utf-8"))}
-    written |= {"table.empty-field", "file.zip-structure", "trace.none-sent", "trace.none-received"}
+    written |= {
+        "file.rejected-by-staff",
+        "table.empty-field",
+        "file.zip-structure",
+        "trace.none-sent",
+        "trace.none-received",
+    }
     for rule in [*defence_columns(RULES).values(), *prediction_columns(RULES).values()]:
         kinds = ("shape", "finite", "range", "zero") if rule.nonzero else ("shape", "finite", "range")
         written |= {f"{rule.code}-{kind}" for kind in kinds}

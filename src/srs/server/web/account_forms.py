@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import current_app
 from flask_login import current_user
@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, Length
 
 from srs.server.services import limits, sign_in
 from srs.server.services.limits import Limit
-from srs.server.store.accounts import User
+from srs.server.store.accounts import User, new_uniquifier
 from srs.server.web.steps import at_the_end
 from srs.server.web.viewer import the_server
 from srs.server.web.visitors import address, known_browser
@@ -44,20 +44,43 @@ class RegisterForm(RegisterFormV2):
         return bool(is_valid)
 
 
-class ConfirmForm(SendConfirmationForm):
+class AsksForMail:
+    """What forms share that ask for a mail to an address: they do the same for one that has no such account.
+
+    Then the mail is made for nobody, and not sent (``accounts.OutboxMail``): not even the time of the answer tells.
+    """
+
+    asks_for: ClassVar[str]
+    email: Field
+    user: Any
+
+    def validate_email(self, field: Field) -> None:
+        """Count a well-formed address, whether it has an account or not."""
+        _ask_for_mail(self.asks_for, field.data)
+        self.recipient: str = field.data
+
+    def validate(self, **kwargs: Any) -> bool:
+        """Whether a mail is to be made."""
+        is_valid = bool(super().validate(**kwargs))  # type: ignore[misc]
+        if not is_valid and hasattr(self, "recipient"):
+            self.user = current_app.extensions["security"].datastore.user_model(
+                email=self.recipient, name="", password=new_uniquifier(), fs_uniquifier=new_uniquifier()
+            )
+            self.email.errors = []
+            is_valid = True
+        return is_valid
+
+
+class ConfirmForm(AsksForMail, SendConfirmationForm):
     """Asks for another mail to confirm an address."""
 
-    def validate_email(self, field: Field) -> None:
-        """Count a well-formed address, whether it has an account or not."""
-        _ask_for_mail("confirm", field.data)
+    asks_for = "confirm"
 
 
-class ResetForm(ForgotPasswordForm):
+class ResetForm(AsksForMail, ForgotPasswordForm):
     """Asks for a mail to choose a new password."""
 
-    def validate_email(self, field: Field) -> None:
-        """Count a well-formed address, whether it has an account or not."""
-        _ask_for_mail("reset", field.data)
+    asks_for = "reset"
 
 
 class LogInForm(LoginForm):

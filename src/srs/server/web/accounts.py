@@ -151,15 +151,16 @@ class OutboxMail(MailUtil):
         sender: str | tuple[str, str],  # noqa: ARG002  (the signature is Flask-Security's)
         body: str | None,
         html: str | None,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,
     ) -> None:
-        """Queue one plain-text mail."""
+        """Queue one plain-text mail to the owner of an account; none for an account that is not there."""
         address = recipient if isinstance(recipient, str) else recipient[1]
         name = template.rsplit("/", 1)[-1]
-        key = f"{name} {secrets.token_hex(16)}"
+        key, user = f"{name} {secrets.token_hex(16)}", kwargs["user"]
 
         def enqueue(session: Session) -> None:
-            if name not in ASKED_FOR_BY_ANYBODY or limits.may_be_mailed(session, address):
+            may_go = name not in ASKED_FOR_BY_ANYBODY or limits.may_be_mailed(session, address)
+            if may_go and user.id is not None:
                 outbox.enqueue(session, key, address, str(subject), body or "", database_now(session))
 
         at_the_end(enqueue)
