@@ -27,7 +27,7 @@ from srs.server.services.jobs import claim_next
 from srs.server.services.practice import ask_the_house
 from srs.server.services.rounds import advance
 from srs.server.services.standings import round_standings
-from srs.server.store.engine import Session, Store
+from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import ACCEPTED, HOUSE, PARKED, PRACTICE, QUEUED, REJECTED, Job, waiting_before
 from srs.server.store.practice import FILES_KEPT, Practice, PracticeScore, practice_of, practice_scores_of
 from srs.server.store.references import referenced_blobs
@@ -214,7 +214,9 @@ def test_what_counts_goes_first(server: Server, ready: SmallRace) -> None:
     for number, person in enumerate((ready.cleo, ready.cleo, ready.ada)):
         ready.send(person, "defence", small_defence(number), f"upload-{number}")
     with server.store.read() as session:
-        waiting = {(job.kind, job.team_id): waiting_before(session, job) for job in session.query(Job) if job.id > 1}
+        jobs = [job for job in session.query(Job) if job.id > 1]
+        now = database_now(session)
+        waiting = {(job.kind, job.team_id): waiting_before(session, job, now, crashes_max=5) for job in jobs}
         assert waiting[HOUSE, None] == 4
         assert waiting[PRACTICE, 1] == 3
     claims = []

@@ -10,8 +10,22 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import CursorResult, ForeignKey, Index, String, Text, Update, and_, case, func, or_, select, update
-from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
+from sqlalchemy import (
+    CursorResult,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    Text,
+    Update,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from srs.server.store.base import Base
 
@@ -24,6 +38,9 @@ PENDING = (QUEUED, RUNNING)
 BUNDLE: Final = "bundle"
 PRACTICE: Final = "practice"
 HOUSE: Final = "house"
+
+SET_BACK: Final = dt.timedelta(minutes=1)
+"""A start that lies further ahead than this was written before the clock was set back, and says nothing of turns."""
 
 
 class Job(Base):
@@ -78,21 +95,28 @@ def _class(job: type[Job]) -> Any:
     return case((job.kind == PRACTICE, 1), (job.kind == HOUSE, 2), else_=0)
 
 
-def fairest(session: Session, now: dt.datetime, crashes_max: int) -> int | None:
-    """The job whose turn it is: every team's first waiting job before any team's second.
+def _queue(now: dt.datetime, crashes_max: int) -> Select[Any]:
+    """Who waits, in the order in which each is given a turn: (class, team, its first waiting job, how many wait).
 
-    A team's running jobs count before its waiting ones, so that a team with many uploads does not hold the
-    workers while another waits for its first. Practice waits for all that counts, and takes nobody's turn.
+    What counts is before practice, and practice before the house. Within a class it is the turn of the team whose
+    last one is the longest ago; of one that had none first of all.
     """
-    running = aliased(Job)
-    is_alike = and_(running.team_id == Job.team_id, _class(running) == _class(Job))
-    is_running = and_(is_alike, running.state == RUNNING, running.lease_until >= now)
-    busy = select(func.count()).where(is_running).correlate(Job).scalar_subquery()
-    turn = func.row_number().over(partition_by=(Job.team_id, _class(Job)), order_by=Job.id) + busy
     may_run = and_(claimable(now), Job.crashes < crashes_max)
-    waiting = select(Job.id.label("id"), turn.label("turn"), _class(Job).label("class")).where(may_run).subquery()
-    in_order = (waiting.c["class"], waiting.c.turn, waiting.c.id)
-    return session.scalar(select(waiting.c.id).order_by(*in_order).limit(1))
+    kind, first, waiting = _class(Job).label("class"), func.min(Job.id).filter(may_run), func.count().filter(may_run)
+    last_turn = func.max(Job.started_at).filter(Job.started_at < now + SET_BACK)
+    teams = select(kind, Job.team_id, first.label("first"), waiting.label("waiting")).group_by("class", Job.team_id)
+    teams = teams.where(Job.race_id.in_(select(Job.race_id).where(may_run))).having(waiting > 0)
+    return teams.order_by("class", last_turn.asc().nulls_first(), "first")
+
+
+def fairest(session: Session, now: dt.datetime, crashes_max: int) -> int | None:
+    """The job whose turn it is: every team's first waiting job before any team's second, after each claim anew.
+
+    So a team with many uploads, however many of them run, is given one turn for each turn of another that waits.
+    Practice waits for all that counts, and takes nobody's turn.
+    """
+    found = session.execute(_queue(now, crashes_max).limit(1)).first()
+    return found.first if found else None
 
 
 def claim(
@@ -152,11 +176,21 @@ def exhausted(session: Session, now: dt.datetime, crashes_max: int) -> Sequence[
     return session.scalars(query.order_by(Job.id).with_for_update(skip_locked=True)).all()
 
 
-def waiting_before(session: Session, job: Job) -> int:
-    """How many queued jobs were there before this one, and those that are done before its kind anyway."""
-    kind = select(_class(Job)).where(Job.id == job.id).scalar_subquery()
-    is_before = or_(_class(Job) < kind, and_(_class(Job) == kind, Job.id < job.id))
-    return session.scalar(select(func.count()).where(Job.state == QUEUED, is_before)) or 0
+def waiting_before(session: Session, job: Job, now: dt.datetime, crashes_max: int) -> int:
+    """How many jobs are claimed before this one, which waits, unless something else is sent."""
+    mine = session.scalars(select(_class(Job)).where(Job.id == job.id)).one()
+    is_earlier = and_(claimable(now), Job.crashes < crashes_max, Job.id < job.id)
+    of_mine = and_(Job.team_id == job.team_id, _class(Job) == mine)
+    own = session.scalar(select(func.count()).where(is_earlier, of_mine)) or 0
+    before, is_ahead = own, True
+    for kind, team_id, _first, waiting in session.execute(_queue(now, crashes_max)):
+        if (kind, team_id) == (mine, job.team_id):
+            is_ahead = False
+        elif kind < mine:
+            before += waiting
+        elif kind == mine:
+            before += min(waiting, own + is_ahead)
+    return before
 
 
 def parked_jobs(session: Session, race_id: int) -> list[Job]:

@@ -19,7 +19,8 @@ from srs.server.services.access import Person
 from srs.server.services.signals import is_published
 from srs.server.services.standings import is_final
 from srs.server.services.submissions import Kind, Upload, known_submission, open_upload, receive
-from srs.server.store.jobs import PENDING, waiting_before
+from srs.server.store.engine import database_now
+from srs.server.store.jobs import PENDING, QUEUED, Job, waiting_before
 from srs.server.store.matches import Match, matches_of_attacker
 from srs.server.store.practice import practice_of, practice_scores_of
 from srs.server.store.rounds import Round
@@ -204,7 +205,7 @@ def show(slug: str, public_id: str) -> Response:
             found=reports.to_mend(report, view.rules.classes.singular) if report else None,
             told=reports.told(view, submission, score) if score else None,
             metric_columns=METRIC_COLUMNS,
-            before=waiting_before(view.session, submission.job),
+            before=_before(view, submission.job),
             score=score,
             signals_shown=signals_shown(view, score),
             figures=figures_of(view, submission),
@@ -214,6 +215,13 @@ def show(slug: str, public_id: str) -> Response:
             is_published=score is not None and is_published(view.session, view.race, score),
             is_waiting=submission.job.state in PENDING,
         )
+
+
+def _before(view: RaceView, job: Job) -> int:
+    """How many jobs are taken before this one; none where it waits no longer."""
+    if job.state != QUEUED:
+        return 0
+    return waiting_before(view.session, job, database_now(view.session), the_server().config.crashes_max)
 
 
 def _list_url(view: RaceView, submission: Submission) -> str:
