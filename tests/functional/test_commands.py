@@ -184,8 +184,28 @@ def test_wrong_settings_are_told_before_anything_starts(run: Run, variables: dic
     assert "Traceback" not in result.output
 
 
-def test_a_database_that_is_away_is_told_in_one_sentence(run: Run) -> None:
-    result = run("race", "list", SRS_DATABASE_URL="postgresql+psycopg://127.0.0.1:1/nothing")
-    assert result.exit_code == 1
-    assert "database" in result.output
-    assert "Traceback" not in result.output
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        (
+            "SRS_DATABASE_URL",
+            "postgresql+psycopg://a:s3cret@127.0.0.1:1/b",
+            "The database cannot be opened: connection",
+        ),
+        ("SRS_DATABASE_URL", "sqlite:////proc/none/b", "The database cannot be opened: unable to open database file."),
+        ("SRS_DATABASE_URL", f"sqlite:///{__file__}", "The database cannot be opened: file is not a database."),
+        (
+            "SRS_DATABASE_URL",
+            "postgresql+psycopg://a:s3cret@b:c/d",
+            "SRS_DATABASE_URL is not the address of a database.",
+        ),
+        ("SRS_DATABASE_URL", "mysql://a:s3cret@b/c", "SRS_DATABASE_URL begins with 'mysql:'; expected is one of"),
+        ("SRS_BROKER_URL", "radish://a:s3cret@b", "SRS_BROKER_URL begins with 'radish:'; expected is one of redis://,"),
+        ("SRS_DATA", "/proc/none", "/proc/none cannot be used: No such file or directory."),
+    ],
+)
+def test_what_cannot_be_opened_is_named_with_its_cause(run: Run, variable: str, value: str, said: str) -> None:
+    result = run("run", "--port", str(free_port()), **{variable: value})
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert result.output.startswith(said)
+    assert "s3cret" not in result.output

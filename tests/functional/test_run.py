@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 import httpx
 import psutil
@@ -17,7 +20,9 @@ import pytest
 
 from faults.plant import all_jobs, make_race, pending, send_many, wait_for
 from fixtures.databases import SECRET
+from fixtures.live import web_processes
 from fixtures.servers import dies_with_us, free_port
+from fixtures.sizes import FULL
 from srs.server.config import Config
 from srs.server.store.engine import Store
 
@@ -37,6 +42,11 @@ class Site:
             return httpx.get(f"{self.base_url}/health", timeout=PATIENCE_S).status_code == 200
         except httpx.TransportError:
             return False
+
+    def connect(self) -> socket.socket:
+        """A connection to the site."""
+        address = httpx.URL(self.base_url)
+        return socket.create_connection((address.host, address.port or 0), timeout=PATIENCE_S)
 
     def parts(self) -> list[psutil.Process]:
         """Every process below the supervisor."""
@@ -152,19 +162,81 @@ def test_parts_that_die_come_back_and_none_outlives_the_whole(sqlite_config: Con
         wait_for(lambda: gone(parts), PATIENCE_S, "every part is gone")
 
 
+class Knocking:
+    """Somebody who opens one connection after the other, and what came of each."""
+
+    def __init__(self, site: Site) -> None:
+        self.answers: list[str] = []
+        self._site, self._is_over = site, threading.Event()
+        self._thread = threading.Thread(target=self._knock)
+
+    def _knock(self) -> None:
+        while not self._is_over.wait(0.05):
+            try:
+                with self._site.connect() as connection:
+                    connection.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                    self.answers.append(connection.makefile().readline().strip())
+            except OSError as error:
+                self.answers.append(repr(error))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+
+def test_a_killed_web_server_refuses_nobody_and_leaves_nobody(sqlite_config: Config) -> None:
+    """``kill -9`` of gunicorn's master, while one visitor is slow and another knocks again and again.
+
+    The slow one keeps an old process busy for ten seconds; the new one serves the site beside it.
+    """
+    with running(sqlite_config, "--workers", "0", "--web-processes", "2") as site:
+        wait_for(lambda: len(web_processes(site.base_url)) == 3, PATIENCE_S, "a master and its children")
+        old = web_processes(site.base_url)
+        with site.connect() as slow, Knocking(site) as knocking:
+            slow.sendall(b"GET / HTTP/1.1\r\n")  # and the rest of the head does not come
+            wait_for(lambda: knocking.answers, PATIENCE_S, "somebody answers")
+            old[0].kill()
+            wait_for(lambda: set(web_processes(site.base_url)) - set(old), PATIENCE_S, "there is a new one")
+            so_far = len(knocking.answers)
+            wait_for(lambda: len(knocking.answers) > so_far + 5, PATIENCE_S, "it answers")
+            if not FULL:
+                slow.close()
+            wait_for(lambda: gone(old), 25, "the old processes are gone")
+        assert set(knocking.answers) == {"HTTP/1.1 200 OK"}
+
+
+def failing_run(config: Config, port: int) -> str:
+    """What a ``run`` that cannot go on says before it ends."""
+    command = [sys.executable, "-m", "srs.server.cli.main", "run", "--port", str(port)]
+    ended = subprocess.run(
+        command, env=environ(config), check=False, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
 def test_a_port_that_is_taken_is_told(sqlite_config: Config) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        second = subprocess.run(
-            [sys.executable, "-m", "srs.server.cli.main", "run", "--port", port],
-            env=environ(sqlite_config),
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
-    assert second.returncode == 1
-    assert f"Port {port} of 127.0.0.1 cannot be had: Address already in use." in second.stderr
-    assert "Traceback" not in second.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = failing_run(sqlite_config, port)
+    assert (
+        said.splitlines()[-1]
+        == f"Port {port} of 127.0.0.1 cannot be had: Address already in use. Choose another one with --port."
+    )
+
+
+def test_a_part_that_cannot_start_ends_the_whole(sqlite_config: Config) -> None:
+    """It is tried again, less and less often; then ``run`` ends, and its last words name the part and the cause."""
+    (sqlite_config.data / "blobs").write_text("where a folder should be")
+    said = failing_run(sqlite_config, free_port()).splitlines()
+    last = re.fullmatch(r"The part '(\S+)' could not start, 4 times in a row: (.+)", said[-1])
+    assert last is not None, said
+    part, cause = last.groups()
+    assert str(sqlite_config.data / "blobs") in cause
+    tried = [line.partition(": ")[2] for line in said if f": {part} could not start and" in line]
+    assert tried == [f"{part} could not start and is tried again in {pause} s: {cause}" for pause in (1, 2, 4)]

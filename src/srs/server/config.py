@@ -17,6 +17,8 @@ from pathlib import Path
 from srs.errors import InputError
 
 SECRET_MIN_CHARACTERS = 32
+DATABASES = ("postgresql+psycopg://", "sqlite:///")
+BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
 KNOWN_SECRETS = ("changeme", "secret", "default", "password", "example", "development")
 
 VARIABLES = {
@@ -73,10 +75,10 @@ def read_config(environ: Mapping[str, str] | None = None) -> Config:
     data = Path(env.get("SRS_DATA", "var")).absolute()
     return Config(
         data=data,
-        database_url=env.get("SRS_DATABASE_URL") or f"sqlite:///{data / 'srs.sqlite'}",
+        database_url=_address(env, "SRS_DATABASE_URL", DATABASES) or f"sqlite:///{data / 'srs.sqlite'}",
         secret_key=_secret_key(env, data),
         base_url=env.get("SRS_BASE_URL", Config.base_url).rstrip("/"),
-        broker_url=env.get("SRS_BROKER_URL", ""),
+        broker_url=_address(env, "SRS_BROKER_URL", BROKERS),
         smtp_url=_from_file(env, "SRS_SMTP_URL"),
         mail_from=env.get("SRS_MAIL_FROM", Config.mail_from),
         proxies=_networks(env, "SRS_PROXIES"),
@@ -118,6 +120,14 @@ def _networks(env: Mapping[str, str], name: str) -> Networks:
             f"{name} is {env[name][:60]!r}; addresses or networks are expected, such as 127.0.0.1 or 10.0.0.0/8.",
             hint="Separate several by commas.",
         ) from error
+
+
+def _address(env: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    address = env.get(name, "")
+    if address and not address.startswith(known):
+        kind = address.partition("/")[0][:60]  # what follows may hold a password
+        raise InputError("config.address", f"{name} begins with {kind!r}; expected is one of {', '.join(known)}.")
+    return address
 
 
 def _from_file(env: Mapping[str, str], name: str) -> str:

@@ -7,6 +7,7 @@ import json
 import secrets
 import tempfile
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -31,13 +32,16 @@ ROLES = {
 
 def show_demo(port: int, *, headless: bool) -> int:
     """Play the season; with a site until Ctrl-C, headless until its standings are printed. The exit status."""
-    with tempfile.TemporaryDirectory(prefix="srs-demo-") as folder:
+    site = nullcontext() if headless else supervise.listen(HOST, port)
+    with site as listener, tempfile.TemporaryDirectory(prefix="srs-demo-") as folder:
         config = _config(Path(folder), port)
-        hidden = supervise.hidden_parts(config, WORKERS)
-        parts = hidden if headless else supervise.parts(config, HOST, port, web_processes=1, workers=WORKERS)
         migrate(config)
+        if listener is None:
+            parts = supervise.hidden_parts(config, WORKERS)
+        else:
+            parts = supervise.parts(config, listener, web_processes=1, workers=WORKERS)
         show = Showing(config, headless=headless)
-        status = supervise.run(parts, until=show.is_over)
+        status = supervise.run(parts, listener, until=show.is_over)
         if headless:
             click.echo(json.dumps(show.result()))
     return status

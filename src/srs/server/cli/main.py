@@ -37,6 +37,11 @@ class Commands(click.Group):
         except SrsError as error:
             click.echo(f"{error}", err=True)
             ctx.exit(1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"{error.filename} cannot be used: {error.strerror}.", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -100,17 +105,17 @@ def run(host: str, port: int, web_processes: int, workers: int) -> None:
 
     With SRS_BROKER_URL the judging is left to `srs-server worker`.
     """
-    config = read_config()
-    take_care(config.data)
+    config, here = read_config(), f"http://{host}:{port}"
     if "SRS_BASE_URL" not in os.environ:
-        config = replace(config, base_url=f"http://{host}:{port}")
+        config = replace(config, base_url=here)
+    take_care(config.data)
     forget_settings()
-    migrate_database(config)
-    parts = supervise.parts(config, host, port, web_processes, 0 if config.broker_url else workers)
-    click.echo(
-        f"Secret Race Strolling listens on http://{host}:{port}; people find it at {config.base_url} (Ctrl-C ends it)."
-    )
-    sys.exit(supervise.run(parts))
+    with supervise.listen(host, port) as listener:
+        migrate_database(config)
+        click.echo(f"Secret Race Strolling listens on {here}; people find it at {config.base_url} (Ctrl-C ends it).")
+        parts = supervise.parts(config, listener, web_processes, 0 if config.broker_url else workers)
+        status = supervise.run(parts, listener)
+    sys.exit(status)
 
 
 @main.command()

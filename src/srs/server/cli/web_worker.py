@@ -4,12 +4,15 @@ Heads, and bodies as short as a form's, are read by the main loop as they come; 
 and cannot read from the connection at all. Long bodies (uploads) are read by threads of their own, so that the pages
 keep theirs however slowly files come; ``web/bodies.py`` ends those that are too slow. What is guaranteed and what is
 not is in docs/decisions/0007-slow-clients.md.
+
+A worker whose master was killed ends when its requests are answered, and in time where they never are (``orphans.py``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import selectors
+import signal
 import socket
 import threading
 import time
@@ -23,6 +26,7 @@ from gunicorn.http import get_parser  # type: ignore[import-untyped]
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 from srs.server.cli.incoming import Incoming
+from srs.server.cli.orphans import end_with_parent
 from srs.server.web.arrivals import BEGAN_S
 
 if TYPE_CHECKING:
@@ -52,6 +56,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._body_threads = ThreadPoolExecutor(BODY_THREADS, "body")
         self._served = threading.local()
         super().init_process()
+
+    def init_signals(self) -> None:
+        """The end of the master is a SIGTERM, too."""
+        super().init_signals()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # it ends the process even where a thread hangs
+        end_with_parent(self.ppid)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """End in good order, and in time."""
+        signal.alarm(int(self.cfg.graceful_timeout))
+        super().handle_exit(sig, frame)
 
     def load_wsgi(self) -> None:
         """Tell the application when each request began."""

@@ -6,9 +6,10 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from srs.errors import StateError, Unavailable
+from srs.errors import InputError, StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.engine import Session, open_engine
 
@@ -20,10 +21,10 @@ def migrate(config: Config) -> tuple[str | None, str | None]:
     """Apply what is missing, in one transaction that one process at a time holds.
 
     Returns the revisions before and after. Raises ``StateError`` for a database of a later version,
-    ``Unavailable`` for one that does not answer.
+    ``Unavailable`` for one that cannot be opened, ``InputError`` for an address of none.
     """
     config.data.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(config.database_url).execution_options(srs_writes=True)
+    engine = _engine(config.database_url)
     try:
         with engine.begin() as connection:
             _wait_for_turn(connection)
@@ -31,8 +32,10 @@ def migrate(config: Config) -> tuple[str | None, str | None]:
             _refuse_later_version(before)
             command.upgrade(alembic_config(connection), "head")
             return before, revision_of(connection)
-    except Unavailable as error:
-        raise Unavailable("store.away", "The database cannot be opened.", hint="Is SRS_DATABASE_URL right?") from error
+    except (Unavailable, DatabaseError) as error:
+        raise Unavailable(
+            "store.away", f"The database cannot be opened: {_cause(error)}.", hint="Is SRS_DATABASE_URL right?"
+        ) from error
     finally:
         engine.dispose()
 
@@ -45,6 +48,23 @@ def step_back(session: Session, revision: str) -> None:
 def is_known(revision: str) -> bool:
     """Whether this version can bring tables of that revision up to its own."""
     return revision in {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+
+
+def _engine(url: str) -> Engine:
+    try:
+        return open_engine(url).execution_options(srs_writes=True)
+    except (ArgumentError, ValueError) as error:
+        raise InputError(
+            "config.database",
+            "SRS_DATABASE_URL is not the address of a database.",
+            hint="Expected is postgresql+psycopg://user:password@host/name, special characters percent-encoded.",
+        ) from error
+
+
+def _cause(error: Unavailable | DatabaseError) -> str:
+    """What the driver says of it, in a line, which holds no password."""
+    said = error.orig if isinstance(error, DatabaseError) else error.__cause__
+    return str(said).strip().partition("\n")[0].rstrip(".")
 
 
 def revision_of(connection: Connection) -> str | None:
