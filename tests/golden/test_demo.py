@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fixtures.live import Visitor, wait_for
 from fixtures.sizes import FULL
 from worlds.demo_season import COMMAND, Demo, environ
 
+REQUEST = re.compile(r"(GET|POST) \S+ \d{3} \d+ ms")
 GOLDEN = Path(__file__).with_name("season.json")
 
 
@@ -23,9 +25,13 @@ def test_a_visitor_signs_in_and_sees_the_season_fill_in(demo: Demo) -> None:
     for name, link in demo.links.items():
         visitors[name].submit(link, link)
         assert name in visitors[name].page("/races/demo").get_text()
-        assert visitors[name].submit(link, link).status_code == 404, "it works once"
     for said in ("first_try.csv.zip", "rejected", "defence_round_1.csv.zip", "accepted"):
         wait_for(lambda said=said: said in visitors["Ada"].page("/races/demo/defence").get_text() and "shown")
+    ada, link = visitors["Ada"], demo.links["Ada"]
+    assert "Log in" in ada.submit("/account", "/logout").text
+    assert "Log out" in ada.submit(link, link).text, "the link on the screen signs in again"
+    assert "POST /sign-in/<token> 303" in demo.requests
+    assert not REQUEST.search(demo.said), "the links stay on the screen"
     for visitor in visitors.values():
         visitor.client.close()
 

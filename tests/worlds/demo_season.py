@@ -41,6 +41,12 @@ class Demo:
         return (self.folder / "output").read_text(encoding="utf-8")
 
     @property
+    def requests(self) -> str:
+        """The file of which the screen says that every request is a line of it."""
+        [file] = re.findall(r"Every request is a line of (\S+)\.\n", self.said)
+        return Path(file).read_text(encoding="utf-8")
+
+    @property
     def links(self) -> dict[str, str]:
         """The paths of the one-time links, by whom they sign in."""
         return dict(re.findall(r"(Ada|Nils|Dana), .*\n\s+\S+?(/sign-in/\S+)", self.said))

@@ -82,11 +82,12 @@ class Showing:
         click.echo(f"  {sentence}", err=True)
 
     def _welcome(self, config: Config, people: dict[str, int]) -> None:
-        click.echo(f"\nSecret Race Strolling is at {config.base_url}\n\nSign in, once each, as", err=True)
+        click.echo(f"\nSecret Race Strolling is at {config.base_url}\n\nSign in as", err=True)
         for name, role in ROLES.items():
             token = make_sign_in_link(self._server.store, people[name])
             click.echo(f"  {name + ',':<6}{role}:\n    {config.base_url}/sign-in/{token}", err=True)
-        click.echo("\nThe season is being played now; Ctrl-C ends the demo and leaves nothing behind.\n", err=True)
+        click.echo(f"\nEvery request is a line of {supervise.requests_file(config)}.", err=True)
+        click.echo("The season is being played now; Ctrl-C ends the demo and leaves nothing behind.\n", err=True)
 
 
 def _config(data: Path, port: int) -> Config:

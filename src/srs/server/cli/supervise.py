@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
@@ -259,6 +260,11 @@ def tend(config: Config, voice: Voice) -> None:
     server.close()
 
 
+def requests_file(config: Config) -> Path:
+    """Where a demo writes down its requests."""
+    return config.data / "requests.log"
+
+
 def serve_pages(config: Config, listener: socket.socket, processes: int, voice: Voice) -> None:
     """Gunicorn with threads; each process opens its own connections."""
     try:
@@ -296,7 +302,13 @@ class _Pages(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         from srs.server.web.app import create_app
+        from srs.server.web.safety import access_log
 
+        if self._config.demo:  # the screen is for what a visitor must read
+            file = logging.FileHandler(requests_file(self._config))
+            file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            access_log.addHandler(file)
+            access_log.propagate = False
         try:
             app = create_app(open_server(self._config))
         except Exception as error:  # noqa: BLE001  (gunicorn would only print it)

@@ -60,12 +60,16 @@ def make_sign_in_link(store: Store, user_id: int, hours: float = 24.0) -> str:
     return token
 
 
-def use_sign_in_link(store: Store, token: str) -> int:
-    """The account that a token signs in; ``NotFound`` for an unknown, used or expired one."""
+def use_sign_in_link(store: Store, token: str, *, again: bool = False) -> int:
+    """The account that a token signs in; ``NotFound`` for an unknown, used or expired one.
+
+    ``again`` lets a used one sign in, too: in a demo people log out and come back.
+    """
     with store.work() as session:
         link = sign_in_link(session, token_hash(token))
         moment = database_now(session)
-        if link is None or link.used_at is not None or link.expires_at <= moment or not link.user.active:
+        is_used = link is not None and link.used_at is not None and not again
+        if link is None or is_used or link.expires_at <= moment or not link.user.active:
             raise NotFound(
                 "sign-in.link", "This sign-in link has been used or has expired.", hint="Sign in with your password."
             )

@@ -222,7 +222,8 @@ def ask_to_sign_in(token: str) -> str:
 @pages.post("/sign-in/<token>")
 def sign_in_once(token: str) -> AnyResponse:
     """Sign in by a one-time link."""
-    user_id = sign_in.use_sign_in_link(the_server().store, token)
+    server = the_server()
+    user_id = sign_in.use_sign_in_link(server.store, token, again=server.config.demo)
     accounts: Accounts = current_app.extensions["security"].datastore
     account = accounts.find_user(id=user_id)
     if account is None:

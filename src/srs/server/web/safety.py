@@ -21,7 +21,7 @@ from srs.server.web.viewer import the_server
 View = TypeVar("View", bound=Callable[..., Any])
 
 csrf = CSRFProtect()
-access_log = logging.getLogger("srs.web")
+access_log = logging.getLogger("srs.web.requests")
 
 LONGER_BODIES = dict.fromkeys(
     ("staff.preview_race", "staff.create_race", "staff.keep_toml", "staff.fill_in", "staff_races.add_to_roster"),
