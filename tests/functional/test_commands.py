@@ -13,15 +13,20 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fixtures.databases import SECRET
+from fixtures.clients import Browser
+from fixtures.databases import SECRET, make_config
 from fixtures.servers import free_port
 from srs.errors import NotFound
+from srs.server.bell import SilentBell
+from srs.server.bootstrap import Server
 from srs.server.cli.main import main
 from srs.server.config import Config
 from srs.server.services import sign_in
 from srs.server.store.accounts import STAFF, user_by_email
 from srs.server.store.engine import Store
+from srs.server.store.events import Event
 from srs.server.store.races import race_by_slug
+from srs.server.web.app import create_app
 from worlds.small_race import SLUG, race_toml
 
 Run = Callable[..., Result]
@@ -55,9 +60,12 @@ def rules(tmp_path: Path) -> Path:
     return path
 
 
+def store_config(tmp_path: Path) -> Config:
+    return make_config(tmp_path / "data", f"sqlite:///{tmp_path / 'data' / 'srs.sqlite'}")
+
+
 def installation(tmp_path: Path) -> Store:
-    data = tmp_path / "data"
-    return Store(Config(data=data, database_url=f"sqlite:///{data / 'srs.sqlite'}", secret_key=SECRET))
+    return Store(store_config(tmp_path))
 
 
 def test_an_installation_is_for_its_user_alone(run: Run, tmp_path: Path) -> None:
@@ -139,6 +147,71 @@ def test_a_user_gets_a_link_that_signs_in_once(run: Run, tmp_path: Path) -> None
     finally:
         store.close()
     assert "is not one e-mail address" in run("user", "add", "dana").output
+
+
+def events(tmp_path: Path) -> list[tuple[str, str]]:
+    """The audit log: what was done, and to whose account."""
+    store = installation(tmp_path)
+    with store.read() as session:
+        found = [(event.action, (event.detail or {})["email"]) for event in session.query(Event).order_by(Event.id)]
+    store.close()
+    return found
+
+
+def test_the_staff_role_is_given_and_taken_back(run: Run, tmp_path: Path) -> None:
+    run("user", "add", "ada@example.org")
+    for arguments, said in [
+        ((), "ada@example.org is staff now."),
+        ((), "ada@example.org was staff already."),
+        (("--revoke",), "ada@example.org is not staff now."),
+        (("--revoke",), "ada@example.org was not staff already."),
+    ]:
+        result = run("user", "staff", "ada@example.org", *arguments)
+        assert (result.exit_code, result.output) == (0, f"{said}\n")
+        role = "person" if "not" in said else "staff"
+        assert run("user", "list").output == f"ada@example.org\tada\t{role}\tsigned in never\n"
+    run("user", "add", "ada@example.org", "--staff")
+    assert events(tmp_path) == [
+        ("staff.given", "ada@example.org"),
+        ("staff.taken", "ada@example.org"),
+        ("staff.given", "ada@example.org"),
+    ]
+
+
+def test_a_closed_account_has_no_session_and_no_link(run: Run, tmp_path: Path) -> None:
+    """Its sessions end at once, and do not come back when it is opened again."""
+    token = run("user", "add", "ada@example.org", "--staff").stdout.strip().rpartition("/")[2]
+    store = installation(tmp_path)
+    app = create_app(Server(store_config(tmp_path), store, SilentBell()))
+    ada = Browser(app)
+    assert ada.submit(ada.page(f"/sign-in/{token}"), token).status_code == 303
+    assert ada.get("/account").status_code == 200
+    left = run("user", "link", "ada@example.org").stdout.strip().rpartition("/")[2]
+
+    assert run("user", "disable", "ada@example.org").output == "ada@example.org is closed now.\n"
+    assert ada.get("/account").status_code == 302
+    assert run("user", "list").output.endswith("\tclosed\n")
+    refused = run("user", "link", "ada@example.org")
+    assert (refused.exit_code, refused.output) == (
+        1,
+        "The account of ada@example.org is closed, and no link would sign it in.\n",
+    )
+    assert run("user", "enable", "ada@example.org").output == "ada@example.org is open now.\n"
+    assert run("user", "enable", "ada@example.org").output == "ada@example.org was open already.\n"
+    assert ada.get("/account").status_code == 302
+    assert ada.submit(ada.page(f"/sign-in/{left}"), left).status_code == 404
+    again = run("user", "link", "ada@example.org").stdout.strip().rpartition("/")[2]
+    assert ada.submit(ada.page(f"/sign-in/{again}"), again).status_code == 303
+
+    run("user", "staff", "ada@example.org", "--revoke")
+    assert ada.get("/account").status_code == 302, "whose role has changed signs in anew"
+    store.close()
+
+
+@pytest.mark.parametrize("command", ["staff", "disable", "enable", "link"])
+def test_an_address_of_nobody_is_told(run: Run, command: str) -> None:
+    result = run("user", command, "nobody\x1b@example.org")
+    assert (result.exit_code, result.output) == (1, "Nobody here has the address 'nobody\\x1b@example.org'.\n")
 
 
 def test_backup_and_restore(run: Run, rules: Path, tmp_path: Path) -> None:

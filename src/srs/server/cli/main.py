@@ -9,8 +9,6 @@ import logging
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ from typing import Any
 import click
 
 from srs.errors import SrsError
-from srs.server.bootstrap import Server, open_server
-from srs.server.cli import race, supervise
-from srs.server.config import Config, read_config
-from srs.server.services import sign_in, storage
+from srs.server.cli import race, supervise, user
+from srs.server.cli.installation import opened
+from srs.server.config import read_config
+from srs.server.services import storage
 from srs.server.store.migrations import migrate as migrate_database
 from srs.server.worker import celery_worker, landlock
 from srs.server.worker.confine import shield
@@ -52,17 +50,6 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("alembic", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-@contextmanager
-def opened(config: Config) -> Iterator[Server]:
-    """The migrated installation of this command."""
-    migrate_database(config)
-    server = open_server(config)
-    try:
-        yield server
-    finally:
-        server.close()
 
 
 def take_care(data: Path) -> None:
@@ -141,6 +128,7 @@ def migrate() -> None:
 
 
 main.add_command(race.race)
+main.add_command(user.user)
 
 
 @main.command()
@@ -151,25 +139,6 @@ def demo(port: int, headless: bool) -> None:
     from srs.server.cli.demo import show_demo  # the classifiers that it plays with are heavy, and optional
 
     sys.exit(show_demo(port, headless=headless))
-
-
-@main.group()
-def user() -> None:
-    """Accounts."""
-
-
-@user.command("add")
-@click.argument("email")
-@click.option("--name", default="", help="How the person is shown.")
-@click.option("--staff", is_flag=True, help="Give the staff role: create races, see everything.")
-def add_user(email: str, name: str, staff: bool) -> None:
-    """Make an account, or give an existing one the staff role; print a link that signs in, once."""
-    config = read_config()
-    with opened(config) as server:
-        user_id = sign_in.add_user(server.store, email, name, staff=staff)
-        token = sign_in.make_sign_in_link(server.store, user_id)
-    click.echo(f"{config.base_url}/sign-in/{token}")
-    click.echo("This link signs in once, within 24 hours.", err=True)
 
 
 @main.command()

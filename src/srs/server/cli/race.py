@@ -8,12 +8,11 @@ import click
 
 from srs.errors import FileError
 from srs.game.race import TEXT_MAX_BYTES
-from srs.server.bootstrap import Server, open_server
 from srs.server.cli import export
+from srs.server.cli.installation import opened
 from srs.server.config import read_config
 from srs.server.services.access import OPERATOR
 from srs.server.services.races import create_race
-from srs.server.store.migrations import migrate
 from srs.server.store.races import all_races, race_by_slug
 from srs.server.store.rounds import rounds_of
 
@@ -27,27 +26,20 @@ def race() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def create(file: Path) -> None:
     """Create a race from a race.toml FILE."""
-    text = _read(file)
-    server = _open()
-    try:
+    text, config = _read(file), read_config()
+    with opened(config) as server:
         slug = create_race(server.store, OPERATOR, text)
-    finally:
-        server.close()
-    click.echo(f"{server.config.base_url}/races/{slug}")
+    click.echo(f"{config.base_url}/races/{slug}")
 
 
 @race.command("list")
 def list_races() -> None:
     """List every race, newest first: slug, title, rounds, end."""
-    server = _open()
-    try:
-        with server.store.read() as session:
-            for one in all_races(session):
-                rounds = rounds_of(session, one.id)
-                ends = max(each.attack_closes_at for each in rounds)
-                click.echo(f"{one.slug}\t{one.title}\t{len(rounds)} rounds\tends {ends:%Y-%m-%d %H:%M} UTC")
-    finally:
-        server.close()
+    with opened(read_config()) as server, server.store.read() as session:
+        for one in all_races(session):
+            rounds = rounds_of(session, one.id)
+            ends = max(each.attack_closes_at for each in rounds)
+            click.echo(f"{one.slug}\t{one.title}\t{len(rounds)} rounds\tends {ends:%Y-%m-%d %H:%M} UTC")
 
 
 @race.command("export")
@@ -55,13 +47,9 @@ def list_races() -> None:
 @click.option("--format", "kind", type=click.Choice(["json", "csv"]), default="json", show_default=True)
 def export_race(slug: str, kind: str) -> None:
     """Print the standings of a race, round by round."""
-    server = _open()
-    try:
-        with server.store.read() as session:
-            found = race_by_slug(session, slug)
-            text = export.to_json(session, found) if kind == "json" else export.to_csv(session, found)
-    finally:
-        server.close()
+    with opened(read_config()) as server, server.store.read() as session:
+        found = race_by_slug(session, slug)
+        text = export.to_json(session, found) if kind == "json" else export.to_csv(session, found)
     click.echo(text, nl=False)
 
 
@@ -74,9 +62,3 @@ def _read(file: Path) -> str:
         raise FileError("race.file", f"{file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise FileError("race.file", f"{file} is not text in UTF-8 (byte {error.start}).") from error
-
-
-def _open() -> Server:
-    config = read_config()
-    migrate(config)
-    return open_server(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, String, Table, func, select, update
@@ -84,6 +84,11 @@ def end_sessions(session: Session, user_id: int, uniquifier: str) -> None:
     session.execute(of_account.values(fs_uniquifier=new_uniquifier()))
 
 
+def all_users(session: Session) -> Sequence[User]:
+    """Every account, by its address."""
+    return session.scalars(select(User).order_by(User.email)).all()
+
+
 def staff_role(session: Session) -> Role:
     """The staff role, made when it is first asked for."""
     role = session.scalar(select(Role).where(Role.name == STAFF))
@@ -108,3 +113,9 @@ def mail_addresses(session: Session, user_ids: Collection[int]) -> dict[int, str
 def sign_in_link(session: Session, token_hash: str) -> SignInLink | None:
     """The link of a token's hash; locked, so that it is used once."""
     return session.scalar(select(SignInLink).where(SignInLink.token_hash == token_hash).with_for_update(key_share=True))
+
+
+def unused_links(session: Session, user_id: int) -> Sequence[SignInLink]:
+    """The links of an account that nobody has used."""
+    query = select(SignInLink).where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None))
+    return session.scalars(query.with_for_update(key_share=True)).all()
