@@ -6,13 +6,12 @@ Each change is a line of the audit log, and ends the sessions of the person: wha
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from dataclasses import dataclass
 
 from srs.errors import NotFound, StateError
 from srs.server.services.sign_in import make_sign_in_link
 from srs.server.store import clock, events
-from srs.server.store.accounts import STAFF, User, all_users, staff_role, unused_links, user_by_email
+from srs.server.store.accounts import STAFF, User, all_users, new_uniquifier, staff_role, unused_links, user_by_email
 from srs.server.store.engine import Session, Store, database_now
 
 
@@ -83,5 +82,5 @@ def _user(session: Session, email: str) -> User:
 
 
 def _note(session: Session, action: str, user: User) -> None:
-    user.fs_uniquifier = secrets.token_hex(32)  # by which every session knows its account
+    user.fs_uniquifier = new_uniquifier()
     events.log(session, action, f"account {user.id}", clock.now(session), detail={"email": user.email})
