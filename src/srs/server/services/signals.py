@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from srs.server.services.wording import moment_in_words
 from srs.server.store.engine import Session
@@ -120,11 +121,16 @@ def is_published(session: Session, race: Race, score: DefenceScore) -> bool:
 
 def _published_as(practice: Practice | None, score: DefenceScore) -> str | None:
     """The name under which the practice match offers the same file or the same captures."""
-    captures = {"traces": score.traces, "packets": score.packets, "metrics": score.metrics}
     for name, entry in practice.files.items() if practice else ():
-        if entry["sha256"] == score.submission.sha256 or entry.get("captures") == captures:
+        if entry["sha256"] == score.submission.sha256 or _holds(score, entry.get("captures")):
             return str(name)
     return None
+
+
+def _holds(score: DefenceScore, captures: dict[str, Any] | None) -> bool:
+    """Metrics are read last: they are large, and loaded for one score at a time."""
+    names = ("traces", "packets", "metrics")
+    return captures is not None and all(getattr(score, name) == captures.get(name) for name in names)
 
 
 def _others(twins: Twins, zone: str) -> list[Signal]:
