@@ -39,7 +39,7 @@ demo: $(VENV)/.run ## a played season at http://127.0.0.1:8000 (PORT=8001 change
 	@$(BIN)/srs-server demo --port $(PORT)
 
 .PHONY: services
-services: # PostgreSQL, Redis, nginx and Chromium, for the tests (as root they are installed, otherwise named)
+services: # PostgreSQL, Redis, nginx, faketime and Chromium, for the tests (as root they are installed, otherwise named)
 	@sh tests/services.sh
 
 SUITE := -n 2

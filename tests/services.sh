@@ -1,5 +1,5 @@
 #!/bin/sh
-# PostgreSQL, Redis, nginx, openssl and Chromium for the tests: nothing to do where they are, apt-get where root may, a clear sentence elsewhere.
+# PostgreSQL, Redis, nginx, openssl, faketime and Chromium for the tests: nothing to do where they are, apt-get where root may, a clear sentence elsewhere.
 set -eu
 
 has_postgres() { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1; }
@@ -11,6 +11,7 @@ has_redis || missing="${missing:+$missing }redis-server"
 # /usr/sbin is not in everybody's PATH.
 [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || missing="${missing:+$missing }nginx"
 command -v openssl >/dev/null 2>&1 || missing="${missing:+$missing }openssl"
+command -v faketime >/dev/null 2>&1 || missing="${missing:+$missing }faketime"
 command -v chromium-headless-shell >/dev/null 2>&1 || missing="${missing:+$missing }chromium-headless-shell"
 [ -n "$missing" ] || exit 0
 

@@ -79,21 +79,26 @@ def serve_marked(concurrency: int) -> None:
     sys.exit(celery_worker.serve(replace(open_server(read_config()), judge=judge), concurrency))
 
 
+def environ_of(config: Config) -> dict[str, str]:
+    """The environment of a program that serves an installation."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SRS_")},
+        "SRS_DATA": str(config.data),
+        "SRS_DATABASE_URL": config.database_url,
+        "SRS_BROKER_URL": config.broker_url,
+        "SRS_SECRET_KEY": SECRET,
+        "SRS_LEASE_S": str(config.lease_s),
+        "SRS_SWEEP_S": str(config.sweep_s),
+        "SRS_CRASHES_MAX": str(config.crashes_max),
+    }
+
+
 class Workers:
     """Real workers of one installation, as processes."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         self._folder = folder
-        self._environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SRS_")},
-            "SRS_DATA": str(config.data),
-            "SRS_DATABASE_URL": config.database_url,
-            "SRS_BROKER_URL": config.broker_url,
-            "SRS_SECRET_KEY": SECRET,
-            "SRS_LEASE_S": str(config.lease_s),
-            "SRS_SWEEP_S": str(config.sweep_s),
-            "SRS_CRASHES_MAX": str(config.crashes_max),
-        }
+        self._environ = environ_of(config)
         self.running: list[Forked | subprocess.Popen[bytes]] = []
 
     def start(self, concurrency: int = 1, *, marked: bool = False) -> Forked:

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import event, inspect, select
 
 from fixtures.databases import FEWER, make_config
 from fixtures.servers import Postgres
-from srs.errors import FileError, InputError, NotFound, StateError
+from srs.errors import FileError, InputError, NotFound, SrsError, StateError, Unavailable
+from srs.server.bell import SilentBell
 from srs.server.config import Config
-from srs.server.services import sign_in, storage
+from srs.server.services import sign_in, storage, submissions
 from srs.server.store import jobs
 from srs.server.store.dump import dump_table, snapshot, tables
 from srs.server.store.engine import Store, database_now
@@ -225,6 +226,61 @@ def test_the_sweep_takes_old_orphans_only(race: SmallRace) -> None:
         assert store.blobs.path(sha256).exists()
     with pytest.raises(NotFound):
         store.blobs.path(orphan.sha256)
+
+
+def test_a_file_is_not_swept_while_a_row_begins_to_name_it(race: SmallRace) -> None:
+    """Even where the clock of the disk has leapt between the two, so that the file seems old."""
+    store = race.store
+    blob = store.blobs.put(b"named at last")
+    os.utime(store.blobs.path(blob.sha256), (0, 0))
+    upload = submissions.open_upload(store, race.ada, race.people.slug, DEFENCE)
+    outcomes: list[int | SrsError] = []
+
+    def sweep() -> None:
+        try:
+            outcomes.append(storage.sweep_blobs(store))
+        except SrsError as error:
+            outcomes.append(error)
+
+    sweeper = threading.Thread(target=sweep)
+
+    @event.listens_for(store.engine, "commit")
+    def sweep_before(_connection: object) -> None:
+        if not sweeper.ident:
+            sweeper.start()
+            sweeper.join(0.3)  # the old way to sweep is done by then; who waits for us cannot be
+
+    submissions.receive(store, SilentBell(), upload, blob, "file.csv", "the-third-key")
+    sweeper.join()
+    assert store.blobs.path(blob.sha256).read_bytes() == b"named at last"
+    assert outcomes == [0] or isinstance(outcomes[0], Unavailable)
+
+
+def test_a_file_that_is_gone_is_not_named(race: SmallRace) -> None:
+    store = race.store
+    upload = submissions.open_upload(store, race.ada, race.people.slug, DEFENCE)
+    blob = store.blobs.put(b"swept on the way")
+    before = everything(store)
+    os.utime(store.blobs.path(blob.sha256), (0, 0))
+    assert storage.sweep_blobs(store) == 1
+    with pytest.raises(Unavailable, match="was removed before it was written down"):
+        submissions.receive(store, SilentBell(), upload, blob, "file.csv", "the-third-key")
+    assert everything(store) == before
+
+
+@pytest.mark.parametrize("config", ["postgresql"], indirect=True)
+def test_the_sweep_waits_for_nobody_long(race: SmallRace, config: Config) -> None:
+    """Where others write without a pause it gives up. (SQLite has one writer: the sweep takes its turn.)"""
+    store = race.store
+    orphan = store.blobs.put(b"an orphan")
+    os.utime(store.blobs.path(orphan.sha256), (0, 0))
+    other = Store(config)
+    with other.work() as session:
+        session.execute(select(Submission.id))
+        with pytest.raises(Unavailable, match="without a pause"):
+            storage.sweep_blobs(store)
+    other.close()
+    assert storage.sweep_blobs(store) == 1
 
 
 def test_files_of_matches_and_scores_are_referred_to(race: SmallRace) -> None:

@@ -23,7 +23,7 @@ from srs.judging.profile import read_profile
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import JUDGE, Server, open_server
 from srs.server.config import Config
-from srs.server.services.jobs import claim_next
+from srs.server.services.jobs import claim_next, give_back
 from srs.server.store.engine import Store, database_now
 from srs.server.store.jobs import BUNDLE, Job
 from srs.server.store.matches import Match, matches_of_race
@@ -32,6 +32,7 @@ from srs.server.store.references import referenced_blobs
 from srs.server.store.scores import attack_scores_of, defence_score_of
 from srs.server.store.teams import team_of
 from srs.server.worker import work
+from srs.server.worker.folders import folder_of
 from srs.server.worker.tend import clean_up, tend_once, tend_until
 from srs.server.worker.work import Shutdown, work_once, work_until
 from worlds.judged import judge_all
@@ -379,3 +380,17 @@ def test_the_tender_cleans_up_when_it_begins_and_ends_when_asked(server: Server,
     assert not tender.is_alive()
     clean_up(server)
     assert young.exists()
+
+
+def test_the_folder_of_a_running_judgement_stays_however_old_it_is(server: Server, race: SmallRace) -> None:
+    """A machine may have slept for hours in the middle of one; its attempt counts until another one has begun."""
+    send(race)
+    claim = claim_next(server.store, "me", 60)
+    assert claim is not None
+    with folder_of(claim, server.config.data) as folder:
+        os.utime(folder, (0, 0))
+        clean_up(server)
+        assert folder.exists()
+        give_back(server.store, claim, "", crashed=False)
+        clean_up(server)
+        assert not folder.exists()

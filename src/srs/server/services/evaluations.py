@@ -149,7 +149,7 @@ def finish_defence(store: Store, claim: Claim, verdict: Verdict, folder: Path) -
             )
         )
 
-    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
+    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write, blobs.values())
 
 
 def finish_attack(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
@@ -177,7 +177,7 @@ def finish_attack(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
                 )
             )
 
-    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
+    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write, curves.values())
 
 
 def finish_practice(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
@@ -198,7 +198,7 @@ def finish_practice(store: Store, claim: Claim, verdict: AttackVerdict) -> bool:
             )
         )
 
-    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write)
+    return finish(store, claim, ACCEPTED, _for_the_team(verdict.report), write, [curves])
 
 
 def finish_house(store: Store, claim: Claim, house: House, folder: Path) -> bool:
@@ -219,7 +219,7 @@ def finish_house(store: Store, claim: Claim, house: House, folder: Path) -> bool
             )
         )
 
-    return finish(store, claim, ACCEPTED, None, write)
+    return finish(store, claim, ACCEPTED, None, write, blobs.values())
 
 
 def finish_bundle(store: Store, claim: Claim, bundle: Bundle, folder: Path) -> bool:
@@ -232,7 +232,7 @@ def finish_bundle(store: Store, claim: Claim, bundle: Bundle, folder: Path) -> b
         match.files = {**_score_of(session, match).files, **files}
         match.labels_sha256 = blobs[bundle.labels].sha256
 
-    return finish(store, claim, ACCEPTED, None, write)
+    return finish(store, claim, ACCEPTED, None, write, blobs.values())
 
 
 def reject(store: Store, claim: Claim, report: Report) -> bool:

@@ -7,7 +7,7 @@ audit log says so. What a finish writes (scores, files, states) it writes in tha
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from srs.server.services.access import Person, require
 from srs.server.services.wording import storable
 from srs.server.store import clock, events, jobs
 from srs.server.store.base import HELD
+from srs.server.store.blobs import Blob
 from srs.server.store.engine import Session, Store, database_now
 from srs.server.store.jobs import Job
 from srs.server.store.races import Race, race_by_slug
@@ -70,19 +71,34 @@ def report_step(store: Store, claim: Claim, step: str) -> None:
 
 
 def finish(
-    store: Store, claim: Claim, state: str, report: dict[str, Any] | None, write: Callable[[Session, Job], None]
+    store: Store,
+    claim: Claim,
+    state: str,
+    report: dict[str, Any] | None,
+    write: Callable[[Session, Job], None],
+    blobs: Iterable[Blob] = (),
 ) -> bool:
-    """Write the end of my attempt and, by ``write``, all that follows from it; ``False`` if I came too late."""
+    """Write the end of my attempt and, by ``write``, all that follows from it; ``False`` if I came too late.
+
+    ``blobs`` are those that it names. Raises ``Unavailable`` where one was swept meanwhile.
+    """
     with store.work() as session:
         moment = database_now(session)
         values = {"state": state, "report": report, "finished_at": moment}
         if not jobs.finish(session, claim.job_id, claim.attempt, values):
             _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": state})
             return False
+        store.blobs.require(blobs)
         job = session.get_one(Job, claim.job_id, populate_existing=True)
         write(session, job)
         news.about_verdict(session, job)
         return True
+
+
+def is_under_way(store: Store, job_id: int, attempt: int) -> bool:
+    """Whether an attempt still holds its job; once it does not, it never will again."""
+    with store.read() as session:
+        return jobs.is_held(session, job_id, attempt)
 
 
 def give_back(store: Store, claim: Claim, trouble: str, *, crashed: bool = True) -> None:

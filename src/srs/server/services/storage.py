@@ -30,6 +30,11 @@ from srs.server.store.references import referenced_blobs
 FORMAT = "srs-backup-1"
 MANIFEST, SECRET_KEY = "manifest.json", "secret_key"
 
+LEFT_S = 3600.0
+"""What nothing has referred to for so long is left by something that failed."""
+SWEPT_AT_ONCE = 100
+"""Blobs of one transaction that lets nobody else write."""
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -41,10 +46,22 @@ class Contents:
 
 
 def sweep_blobs(store: Store) -> int:
-    """Delete blobs that no row names and that are an hour old; returns how many."""
+    """Delete blobs that no row names and what unfinished uploads left, once an hour old; returns how many.
+
+    The database is asked for a blob again where nobody else writes, and the blob is gone before anybody does: whoever
+    wants to name it from then on sees that (``Blobs.require``). So no clock decides about a file that a row names; the
+    hour only spares those who are about to write one.
+    """
+    before = store.blobs.clock() - LEFT_S
+    old = store.blobs.unchanged_since(before)
     with store.read() as session:
-        referenced = referenced_blobs(session)
-    return store.blobs.sweep(referenced)
+        suspects = sorted(old - referenced_blobs(session))
+    swept = store.blobs.remove_unfinished(before)
+    for first in range(0, len(suspects), SWEPT_AT_ONCE):
+        with store.alone() as session:
+            unnamed = set(suspects[first : first + SWEPT_AT_ONCE]) - referenced_blobs(session)
+            swept += sum(store.blobs.remove(sha256, before) for sha256 in unnamed)
+    return swept
 
 
 def backup(store: Store, config: Config, path: Path) -> Contents:

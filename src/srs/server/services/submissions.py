@@ -90,7 +90,8 @@ def receive(store: Store, bell: Bell, upload: Upload, blob: Blob, file_name: str
     """Record a stored blob as a submission and queue its evaluation, in one transaction; returns its public id.
 
     The same idempotency key gives the same submission. The phase is that of ``upload.received_at`` under the
-    boundaries that are committed now, so a deadline moved meanwhile counts.
+    boundaries that are committed now, so a deadline moved meanwhile counts. Raises ``Unavailable`` where the blob was
+    swept meanwhile.
     """
     if not re.fullmatch(r"[!-~]{8,64}", idempotency_key):
         raise InputError("upload.key", "The idempotency key must have 8 to 64 printable ASCII characters.")
@@ -108,6 +109,7 @@ def receive(store: Store, bell: Bell, upload: Upload, blob: Blob, file_name: str
             _refuse_closed(race, in_round, upload.kind, upload.received_at)
             _refuse_late_end(in_round, upload.kind, clock.now(session))
         _refuse_one_more(session, race.rules, team, upload.kind, upload.received_at)
+        store.blobs.require([blob])
         job = _record(session, upload, blob, file_name, idempotency_key)
         public_id, job_id = job.submission.public_id, job.id  # type: ignore[union-attr]
     bell.ring([job_id])

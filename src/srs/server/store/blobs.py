@@ -6,9 +6,7 @@ import errno
 import hashlib
 import os
 import re
-import secrets
-import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from srs.errors import FileError, NotFound, Unavailable
+from srs.server.store.disk import clock_of
 
 CHUNK_BYTES = 1 << 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -77,26 +76,32 @@ class Blobs:
         with path.open("rb") as source:
             return self.receive(source.read, max_bytes=1 << 50)
 
-    def sweep(self, referenced: Collection[str], older_than_s: float = 3600.0) -> int:
-        """Delete blobs that nothing refers to and temporary files, both older than given; return how many."""
-        before = time.time() - older_than_s
-        unreferenced = [path for path in self.root.glob("*/*") if path.name not in referenced]
-        return sum(self._delete_if_old(path, before) for path in unreferenced)
+    def missing(self, sha256s: Iterable[str]) -> list[str]:
+        """Those that are not stored."""
+        return [sha256 for sha256 in sha256s if not self._place(sha256).exists()]
 
-    def _delete_if_old(self, path: Path, before: float) -> bool:
-        """Move the file away, look at its age only then, and put it back if it was stored anew meanwhile."""
-        aside = self.root / "tmp" / f"swept-{secrets.token_hex(8)}"
-        try:
-            if path.stat().st_mtime >= before:
-                return False
-            path.rename(aside)
-            if aside.stat().st_mtime >= before:
-                aside.rename(path)
-                return False
-            aside.unlink()
-        except FileNotFoundError:  # a temporary file that was finished, or another sweep was first
-            return False
-        return True
+    def require(self, blobs: Iterable[Blob]) -> None:
+        """Raise ``Unavailable`` where one is gone. To be asked in the transaction that names them (``Store.alone``)."""
+        if self.missing(blob.sha256 for blob in blobs):
+            raise Unavailable(
+                "storage.gone", "The file was removed before it was written down.", hint="Please send it again."
+            )
+
+    def clock(self) -> float:
+        """The moment by the clock that says how old these files are."""
+        return clock_of(self.root / "tmp")
+
+    def unchanged_since(self, before: float) -> set[str]:
+        """The blobs that were stored before a moment of ``clock``, and not anew since."""
+        return {path.name for path in self.root.glob("[0-9a-f][0-9a-f]/*") if _is_older(path, before)}
+
+    def remove(self, sha256: str, before: float) -> bool:
+        """Delete a blob, unless it was stored anew since a moment of ``clock``; whether it was there to be deleted."""
+        return _remove_if_older(self._place(sha256), before)
+
+    def remove_unfinished(self, before: float) -> int:
+        """Delete what uploads that never ended have left; returns how much."""
+        return sum(_remove_if_older(path, before) for path in (self.root / "tmp").iterdir())
 
     def _place(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
@@ -120,10 +125,27 @@ class Blobs:
         file.flush()
         os.fsync(file.fileno())
         place = self._place(blob.sha256)
-        # A blob that is there already gets a new time, so that a sweep does not take it for an old orphan.
+        # What is there already is replaced: a young file, which no sweep takes for an old one that nobody names.
         Path(file.name).replace(place)
         _sync_folder(place.parent)
         return blob
+
+
+def _is_older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:  # an upload that was finished, or another sweep was first
+        return False
+
+
+def _remove_if_older(path: Path, before: float) -> bool:
+    if not _is_older(path, before):
+        return False
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _sync_folder(path: Path) -> None:

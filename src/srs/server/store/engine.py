@@ -31,6 +31,13 @@ CONNECTIONS_KEPT = 10
 IDLE_IN_TRANSACTION_S = 15
 """PostgreSQL ends a writing transaction that says nothing for so long: a process that was put to sleep in the middle of
 one must not hold its rows from everybody else until it wakes. One that only reads holds none, and may take its time."""
+GATE = 0x53525357
+"""PostgreSQL's advisory lock: all who write share it, ``Store.alone`` has it to itself. (SQLite has one writer.)"""
+ALONE_WAIT_S = 1
+"""How long it waits for the others, who wait behind it meanwhile."""
+LOCK_NOT_AVAILABLE = "55P03"
+"""What PostgreSQL calls the end of that wait."""
+BESIDE_OTHERS, ALONE = "beside others", "alone"
 
 
 class Store:
@@ -40,7 +47,10 @@ class Store:
         config.data.mkdir(parents=True, exist_ok=True)
         self.blobs = Blobs(config.data / "blobs")
         self.engine = open_engine(config.database_url)
-        self._writers = sessionmaker(self.engine.execution_options(srs_writes=True), expire_on_commit=False)
+        self._writers, self._lone_writers = (
+            sessionmaker(self.engine.execution_options(srs_writes=how), expire_on_commit=False)
+            for how in (BESIDE_OTHERS, ALONE)
+        )
         self._readers = sessionmaker(_with_snapshots(self.engine), expire_on_commit=False)
         self._of_thread = threading.local()
 
@@ -52,10 +62,24 @@ class Store:
         ``with_for_update`` where two transactions may meet. Raises ``RuntimeError`` inside another one: who waits for
         a second connection while holding one can wait for ever.
         """
+        with self._written(self._writers) as session:
+            yield session
+
+    @contextmanager
+    def alone(self) -> Iterator[Session]:
+        """The same while nobody else writes: what it finds in the database holds until its end.
+
+        For what no rollback brings back, such as a deleted file. Raises ``Unavailable`` where the others make no gap.
+        """
+        with self._written(self._lone_writers) as session:
+            yield session
+
+    @contextmanager
+    def _written(self, sessions: sessionmaker[Session]) -> Iterator[Session]:
         if self._open is not None:
             raise RuntimeError("a transaction was begun inside another one")
         try:
-            with self._writers.begin() as session, self._is_open(session):
+            with sessions.begin() as session, self._is_open(session):
                 yield session
         except StaleDataError as error:
             raise _at_once() from error
@@ -119,6 +143,8 @@ def _told(context: ExceptionContext) -> SrsError | None:
             return InputError("store.text", "A value contains characters that cannot be stored.")
         case IntegrityError():
             return _at_once()
+        case OperationalError() if getattr(context.original_exception, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            return Unavailable("store.busy", "Others write to the database without a pause at the moment.")
         case OperationalError():
             return _away()
         case _:
@@ -159,13 +185,20 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get("srs_writes", False):
-        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_S}s'")
+    how = connection.get_execution_options().get("srs_writes")
+    if how is None:
+        return
+    brief = f"set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_S}s', true)"
+    if how == ALONE:
+        connection.exec_driver_sql(f"SELECT {brief}, set_config('lock_timeout', '{ALONE_WAIT_S}s', true)")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({GATE})")
+    else:
+        connection.exec_driver_sql(f"SELECT {brief}, pg_advisory_xact_lock_shared({GATE})")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("srs_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    how = connection.get_execution_options().get("srs_writes")
+    connection.exec_driver_sql("BEGIN" if how is None else "BEGIN IMMEDIATE")
 
 
 def database_now(session: Session) -> dt.datetime:

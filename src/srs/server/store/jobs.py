@@ -165,6 +165,12 @@ def extend(session: Session, job_id: int, attempt: int, lease_until: dt.datetime
     return changes_one(session, change)
 
 
+def is_held(session: Session, job_id: int, attempt: int) -> bool:
+    """Whether an attempt still holds its job."""
+    is_mine = (Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)
+    return session.scalar(select(Job.id).where(*is_mine)) is not None
+
+
 def due(session: Session, now: dt.datetime, limit: int) -> Sequence[int]:
     """Ids of the jobs that wait for a worker, oldest first."""
     return session.scalars(select(Job.id).where(claimable(now)).order_by(Job.id).limit(limit)).all()

@@ -6,10 +6,8 @@ Any number of processes may tend one installation; each duty is safe against the
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 from threading import Event
 
 from srs.server.bootstrap import Server
@@ -20,6 +18,7 @@ from srs.server.services.practice import ask_the_house
 from srs.server.services.reminders import announce
 from srs.server.services.rounds import advance
 from srs.server.services.storage import sweep_blobs
+from srs.server.worker.folders import remove_left
 
 CLEAN_S = 3600.0
 
@@ -33,8 +32,7 @@ def tend_until(server: Server, asked: Event) -> None:
         tend_once(server)
         if time.monotonic() >= clean_at:
             clean_at = time.monotonic() + CLEAN_S
-            _in_peace(server, clean_up)
-            _in_peace(server, _sweep_tallies)
+            clean_up(server)
 
 
 def tend_once(server: Server) -> None:
@@ -44,15 +42,17 @@ def tend_once(server: Server) -> None:
 
 
 def clean_up(server: Server) -> None:
-    """Remove blobs that nothing refers to, and what killed workers left, once both are an hour old."""
+    """Remove what nothing refers to any more, once it is an hour old."""
+    for duty in (_sweep_blobs, _remove_left_folders, _sweep_tallies):
+        _in_peace(server, duty)
+
+
+def _sweep_blobs(server: Server) -> None:
     sweep_blobs(server.store)
-    before = time.time() - CLEAN_S
-    for folder in _stale(server.config.data / "work", before):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _stale(root: Path, before: float) -> list[Path]:
-    return [folder for folder in root.glob("*") if folder.stat().st_mtime < before]
+def _remove_left_folders(server: Server) -> None:
+    remove_left(server.store, server.config.data)
 
 
 def _sweep_tallies(server: Server) -> None:

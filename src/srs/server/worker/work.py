@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import getpid
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Thread, Timer
 from typing import assert_never
 
@@ -37,6 +36,7 @@ from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back,
 from srs.server.store.engine import Store
 from srs.server.store.jobs import PRACTICE
 from srs.server.worker import jail, results
+from srs.server.worker.folders import folder_of
 from srs.server.worker.jail import Ending, Outcome
 from srs.traces.report import Problem, Report
 
@@ -113,7 +113,7 @@ def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
 
 def _judge(server: Server, claim: Claim, task: Task, shutdown: Shutdown, *, is_last: bool = False) -> bool:
     """Judge in a fresh folder and conclude; ``False`` where the child fell: once may be chance, twice is the file."""
-    with _folder(server.config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
+    with folder_of(claim, server.config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
         outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end, readable=task.files())
         if outcome.ending is Ending.FELL and not is_last:
             return False
@@ -159,14 +159,6 @@ def finish(store: Store, claim: Claim, result: results.Result, folder: Path) -> 
             return finish_house(store, claim, result, folder)
         case _:
             assert_never(result)
-
-
-@contextmanager
-def _folder(data: Path) -> Iterator[Path]:
-    """A fresh folder beside the blobs; what a killed worker leaves there, the storage sweep removes."""
-    (data / "work").mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=data / "work", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
 
 
 @contextmanager

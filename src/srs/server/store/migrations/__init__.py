@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from srs.errors import InputError, StateError, Unavailable
 from srs.server.config import Config
-from srs.server.store.engine import Session, open_engine
+from srs.server.store.engine import BESIDE_OTHERS, Session, open_engine
 
 ADVISORY_LOCK = 0x5253_4D49_4752
 """An arbitrary number that only migrations of this system lock on PostgreSQL."""
@@ -52,7 +52,7 @@ def is_known(revision: str) -> bool:
 
 def _engine(url: str) -> Engine:
     try:
-        return open_engine(url).execution_options(srs_writes=True)
+        return open_engine(url).execution_options(srs_writes=BESIDE_OTHERS)
     except (ArgumentError, ValueError) as error:
         raise InputError(
             "config.database",
