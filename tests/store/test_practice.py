@@ -22,7 +22,7 @@ from srs.errors import AccessDenied, InputError, StateError
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.config import Config
-from srs.server.services import races, storage, submissions, teams
+from srs.server.services import races, restoring, storage, submissions, teams
 from srs.server.services.jobs import claim_next
 from srs.server.services.practice import ask_the_house
 from srs.server.services.rounds import advance
@@ -261,7 +261,7 @@ def test_it_survives_backup_and_restore(server: Server, ready: SmallRace, config
     storage.backup(server.store, config, tmp_path / "taken.tar")
     data = tmp_path / "other"
     other = make_config(data, f"sqlite:///{data / 'srs.sqlite'}")
-    storage.restore(other, tmp_path / "taken.tar")
+    restoring.restore(other, tmp_path / "taken.tar")
     restored = Store(other)
     with restored.read() as session:
         [made] = session.query(Practice)

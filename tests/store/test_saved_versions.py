@@ -14,7 +14,7 @@ from fixtures.databases import SECRET
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
 from srs.server.config import Config
-from srs.server.services import storage
+from srs.server.services import restoring
 from srs.server.store.accounts import user_by_email
 from srs.server.store.engine import Store
 from srs.server.store.migrations import head, migrate
@@ -49,7 +49,7 @@ def test_a_backup_restores_into_either_database(version: str, tmp_path: Path, em
     """Files, standings, and the key under which passwords were hashed."""
     (empty_config.data / "secret_key").write_text(empty_config.secret_key, encoding="utf-8")
     (tmp_path / "backup.tar").write_bytes(saved_backup(version))
-    assert storage.restore(empty_config, tmp_path / "backup.tar").blobs > 100
+    assert restoring.restore(empty_config, tmp_path / "backup.tar").blobs > 100
     store = Store(empty_config)
     try:
         assert standings_now(store) == saved_standings(version)

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from srs.errors import InputError
 
+KEPT_KEY = "secret_key"
+"""The file in the data folder."""
 SECRET_MIN_CHARACTERS = 32
 DATABASES = ("postgresql+psycopg://", "sqlite:///")
 BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
@@ -66,6 +68,12 @@ class Config:
     def is_https(self) -> bool:
         """Whether cookies must be Secure."""
         return self.base_url.startswith("https://")
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """Where the database lies, if it is SQLite."""
+        kind, _, path = self.database_url.partition(":///")
+        return Path(path) if kind.startswith("sqlite") else None
 
 
 def read_config(environ: Mapping[str, str] | None = None) -> Config:
@@ -143,7 +151,7 @@ def _from_file(env: Mapping[str, str], name: str) -> str:
 
 def _secret_key(env: Mapping[str, str], data: Path) -> str:
     key = _from_file(env, "SRS_SECRET_KEY") or _kept_key(data)
-    if len(key) < SECRET_MIN_CHARACTERS or len(set(key)) < 10 or key.lower().startswith(KNOWN_SECRETS):
+    if is_weak(key):
         raise InputError(
             "config.secret",
             f"SRS_SECRET_KEY is short or a known default; {SECRET_MIN_CHARACTERS} random characters are needed.",
@@ -152,14 +160,28 @@ def _secret_key(env: Mapping[str, str], data: Path) -> str:
     return key
 
 
+def is_weak(key: str) -> bool:
+    """Whether no server may use this secret key: it is short, uniform or a known default."""
+    return len(key) < SECRET_MIN_CHARACTERS or len(set(key)) < 10 or key.lower().startswith(KNOWN_SECRETS)
+
+
+def keeps_its_key(config: Config) -> bool:
+    """Whether the secret key is the one in the data folder, and not one that an operator keeps elsewhere."""
+    path = config.data / KEPT_KEY
+    return path.exists() and path.read_text(encoding="utf-8").strip() == config.secret_key
+
+
+def keep_key(data: Path, key: str) -> None:
+    """Put a secret key into a data folder, in the place of the one that is there; readable by its owner alone."""
+    _write_key(data, key).replace(data / KEPT_KEY)
+
+
 def _kept_key(data: Path) -> str:
-    """The key of this data folder: made at the first start, readable by its owner alone."""
-    path = data / "secret_key"
+    """The key of this data folder: made at the first start."""
+    path = data / KEPT_KEY
     if not path.exists():
         data.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"secret_key.{secrets.token_hex(8)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+        fresh = _write_key(data, secrets.token_urlsafe(48))
         try:
             os.link(fresh, path)  # atomic, and fails where another process was first
         except FileExistsError:
@@ -167,3 +189,12 @@ def _kept_key(data: Path) -> str:
         finally:
             fresh.unlink()
     return path.read_text(encoding="utf-8").strip()
+
+
+def _write_key(data: Path, key: str) -> Path:
+    fresh = data / f"{KEPT_KEY}.{secrets.token_hex(8)}"
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh

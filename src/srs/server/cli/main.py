@@ -19,7 +19,7 @@ from srs.errors import SrsError
 from srs.server.cli import race, supervise, user
 from srs.server.cli.installation import opened
 from srs.server.config import read_config
-from srs.server.services import storage
+from srs.server.services import restoring, storage
 from srs.server.store.migrations import migrate as migrate_database
 from srs.server.worker import celery_worker, landlock
 from srs.server.worker.confine import shield
@@ -153,10 +153,16 @@ def backup(file: Path) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def restore(file: Path) -> None:
-    """Bring a backup FILE into an empty installation, on either database."""
-    contents = storage.restore(read_config(), file)
-    click.echo(f"Restored and verified: {contents.rows} rows, {contents.blobs} files.")
+@click.option("--new-key", is_flag=True, help="The backup's secret key is lost: keep the one that is here.")
+def restore(file: Path, new_key: bool) -> None:
+    """Bring a backup FILE into an empty installation, on either database.
+
+    Everything in it is verified before anything is written. With --new-key everybody needs a new password.
+    """
+    restored = restoring.restore(read_config(), file, new_key=new_key)
+    click.echo(f"Restored and verified: {restored.rows} rows, {restored.blobs} files.")
+    for doubt in restored.doubts:
+        click.echo(doubt)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Backup and restore of a whole installation, and the sweep of blobs that nothing refers to.
+"""The backup of a whole installation, and the sweep of blobs that nothing refers to.
 
 A backup is one tar file, taken while the installation runs: ``manifest.json``, one ``tables/<name>.jsonl`` for each
 table as of one moment, ``blobs/<sha256>`` for each blob that a row names, and the secret key where it is kept in the
-data folder. It restores into an empty installation on either database; every blob and table is verified.
+data folder. The manifest knows all of it (``manifest``), so that ``restoring`` can verify it.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
-import json
 import os
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import IO
 
-from srs.errors import FileError, InputError, StateError
-from srs.server.config import Config
-from srs.server.store.dump import dump_table, is_empty, load_table, snapshot, tables, tables_in
+from srs.errors import FileError, InputError
+from srs.server.config import Config, keeps_its_key
+from srs.server.services.manifest import BLOBS, MANIFEST, SECRET_KEY, Manifest, Member, sha256_of, table_member
+from srs.server.store.disk import sync_folder
+from srs.server.store.dump import dump_table, snapshot, tables
 from srs.server.store.engine import Session, Store
-from srs.server.store.migrations import head, is_known, migrate, step_back
+from srs.server.store.migrations import head
 from srs.server.store.references import referenced_blobs
-
-FORMAT = "srs-backup-1"
-MANIFEST, SECRET_KEY = "manifest.json", "secret_key"
 
 LEFT_S = 3600.0
 """What nothing has referred to for so long is left by something that failed."""
@@ -65,7 +62,10 @@ def sweep_blobs(store: Store) -> int:
 
 
 def backup(store: Store, config: Config, path: Path) -> Contents:
-    """Write a backup to ``path``, which must not exist; it appears there complete or not at all."""
+    """Write a backup to ``path``, which must not exist; it appears there complete or not at all.
+
+    Raises ``FileError`` where it cannot be written, or a file of the installation is missing or has changed.
+    """
     if path.exists():
         raise InputError("backup.exists", f"{path} exists already; choose another name.")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -76,173 +76,107 @@ def backup(store: Store, config: Config, path: Path) -> Contents:
             snapshot(store) as session,
         ):
             with tarfile.open(fileobj=file, mode="w") as archive:
-                rows = _write_tables(session, archive, Path(folder))
-                blobs = _write_blobs(store, archive, referenced_blobs(session))
-                _write_secret_key(config, archive)
+                manifest = _write(store, session, config, archive, Path(folder))
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise FileError("backup.write", f"{path} cannot be written: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
-    return Contents(rows, blobs, path.stat().st_size)
+    blobs = sum(name.startswith(BLOBS) for name in manifest.members)
+    return Contents(sum(manifest.rows.values()), blobs, path.stat().st_size)
 
 
-def _write_tables(session: Session, archive: tarfile.TarFile, folder: Path) -> int:
-    summaries: dict[str, dict[str, Any]] = {}
-    for table in tables():
-        digest, rows = hashlib.sha256(), 0
-        with (folder / table.name).open("wb") as file:
-            for line in dump_table(session, table):
-                data = line.encode() + b"\n"
-                digest.update(data)
-                file.write(data)
-                rows += 1
-        summaries[table.name] = {"rows": rows, "sha256": digest.hexdigest()}
-    taken_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    manifest = {"format": FORMAT, "revision": head(), "taken_at": taken_at, "tables": summaries}
-    _add_bytes(archive, MANIFEST, json.dumps(manifest, indent=1).encode())
-    for name in summaries:
-        archive.add(folder / name, arcname=_table_member(name), filter=_anonymous)
-    return sum(summary["rows"] for summary in summaries.values())
-
-
-def _write_blobs(store: Store, archive: tarfile.TarFile, referenced: set[str]) -> int:
-    for sha256 in sorted(referenced):
-        archive.add(store.blobs.path(sha256), arcname=f"blobs/{sha256}", filter=_anonymous)
-    return len(referenced)
-
-
-def _write_secret_key(config: Config, archive: tarfile.TarFile) -> None:
-    """The key under which passwords were hashed, where no operator keeps it elsewhere."""
-    if _keeps_its_key(config):
-        _add_bytes(archive, SECRET_KEY, config.secret_key.encode())
-
-
-def _keeps_its_key(config: Config) -> bool:
-    path = config.data / SECRET_KEY
-    return path.exists() and path.read_text(encoding="utf-8").strip() == config.secret_key
-
-
-def _table_member(name: str) -> str:
-    return f"tables/{name}.jsonl"
-
-
-def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(data), 0o600
-    archive.addfile(member, io.BytesIO(data))
-
-
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    member.mode = 0o600
-    return member
-
-
-def restore(config: Config, path: Path) -> Contents:
-    """Bring a backup into an empty installation, all of it or nothing, verified.
-
-    A backup of an earlier version is migrated. Raises ``StateError`` where there is something already, ``FileError``
-    for a file that is no whole backup, or one of a later version.
-    """
-    with _open_backup(path) as archive:
-        manifest = _read_manifest(archive)
-        migrate(config)
-        store = Store(config)
-        try:
-            with store.read() as session:
-                _must_be_empty(session)
-            # Before the transaction: no row names a blob yet, so what a broken backup leaves is swept.
-            blobs = _restore_blobs(store, archive)
-            with store.work() as session:
-                _must_be_empty(session)
-                step_back(session, manifest["revision"])
-                rows = _restore_tables(session, archive, manifest)
-                missing = sorted(referenced_blobs(session) - blobs)
-                if missing:
-                    raise _broken(f"{len(missing)} files that it should hold are missing, first {missing[0]}")
-            _restore_secret_key(config, archive)
-        finally:
-            store.close()
-        migrate(config)
-    return Contents(rows, len(blobs), path.stat().st_size)
-
-
-def _must_be_empty(session: Session) -> None:
-    if not is_empty(session):
-        raise StateError(
-            "restore.not-empty",
-            "This installation has data already; nothing was changed.",
-            hint="Restore into an empty SRS_DATA folder and an empty database.",
-        )
-
-
-@contextmanager
-def _open_backup(path: Path) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(path, mode="r:") as archive:
-            yield archive
-    except FileNotFoundError as error:
-        raise FileError("restore.missing", f"There is no file {path}.") from error
-    except (tarfile.TarError, EOFError) as error:
-        raise _broken(str(error)) from error
-
-
-def _read_manifest(archive: tarfile.TarFile) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.load(_member(archive, MANIFEST))
-        found, revision = manifest["format"], manifest["revision"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _broken("its manifest cannot be read") from error
-    if found != FORMAT or not is_known(str(revision)):
-        raise FileError(
-            "restore.version",
-            f"This backup was made by a later version of the program (tables of revision {revision}, here {head()}).",
-            hint="Restore it with that version.",
-        )
+def _write(store: Store, session: Session, config: Config, archive: tarfile.TarFile, folder: Path) -> Manifest:
+    rows = {table.name: _write_lines(folder / table.name, dump_table(session, table)) for table in tables()}
+    blobs = sorted(referenced_blobs(session))
+    key = config.secret_key.encode()
+    members = {table_member(name): _member_of(folder / name) for name in rows}
+    members |= {f"{BLOBS}{sha256}": Member(sha256=sha256, size_bytes=_size_of(store, sha256)) for sha256 in blobs}
+    key_sha256 = hashlib.sha256(key).hexdigest()
+    if keeps_its_key(config):  # otherwise an operator keeps it, who has it still
+        members[SECRET_KEY] = Member(sha256=key_sha256, size_bytes=len(key))
+    manifest = Manifest(
+        revision=str(head()),
+        taken_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        rows=rows,
+        members=members,
+        key_sha256=key_sha256,
+    )
+    _add_bytes(archive, MANIFEST, manifest.model_dump_json(indent=1).encode())
+    for name in rows:
+        archive.add(folder / name, arcname=table_member(name), filter=_anonymous)
+    for sha256 in blobs:
+        _add_blob(store, archive, sha256, members[f"{BLOBS}{sha256}"].size_bytes)
+    if SECRET_KEY in members:
+        _add_bytes(archive, SECRET_KEY, key)
     return manifest
 
 
-def _restore_blobs(store: Store, archive: tarfile.TarFile) -> set[str]:
-    names = {member.name.removeprefix("blobs/") for member in archive if member.name.startswith("blobs/")}
-    for name in names:
-        blob = store.blobs.receive(_member(archive, f"blobs/{name}").read, max_bytes=1 << 50)
-        if blob.sha256 != name:
-            raise _broken(f"the file {name} has changed (its hash is now {blob.sha256})")
-    return names
-
-
-def _restore_tables(session: Session, archive: tarfile.TarFile, manifest: dict[str, Any]) -> int:
+def _write_lines(path: Path, lines: Iterable[str]) -> int:
     count = 0
-    for table in tables_in(session):
-        with _member(archive, _table_member(table.name)) as file:
-            digest = hashlib.sha256()
-            for line in file:
-                digest.update(line)
-            if digest.hexdigest() != manifest["tables"][table.name]["sha256"]:
-                raise _broken(f"its table {table.name} has changed")
-            file.seek(0)
-            count += load_table(session, table, (line.decode("utf-8") for line in file))
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
     return count
 
 
-def _restore_secret_key(config: Config, archive: tarfile.TarFile) -> None:
-    if SECRET_KEY in archive.getnames() and _keeps_its_key(config):
-        (config.data / SECRET_KEY).write_bytes(_member(archive, SECRET_KEY).read())
+def _member_of(path: Path) -> Member:
+    with path.open("rb") as file:
+        return Member(sha256=sha256_of(file), size_bytes=path.stat().st_size)
 
 
-def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    try:
-        file = archive.extractfile(name)
-    except KeyError:
-        file = None
-    if file is None:
-        raise _broken(f"{name} is missing")
-    return file
+def _size_of(store: Store, sha256: str) -> int:
+    if store.blobs.missing([sha256]):
+        raise _not_whole(sha256, "is missing")
+    return store.blobs.path(sha256).stat().st_size
 
 
-def _broken(why: str) -> FileError:
-    return FileError("restore.broken", f"This is not a whole backup: {why}. Nothing was restored.")
+def _add_blob(store: Store, archive: tarfile.TarFile, sha256: str, size_bytes: int) -> None:
+    entry = _entry(f"{BLOBS}{sha256}", size_bytes)
+    with store.blobs.path(sha256).open("rb") as file:
+        read = _Hashed(file)
+        archive.addfile(entry, read)
+    if read.digest.hexdigest() != sha256:
+        raise _not_whole(sha256, "has changed on the disk")
+
+
+class _Hashed:
+    """A file that is hashed as it is read; more than reading is not asked of it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.digest.update(data)
+        return data
+
+
+def _not_whole(sha256: str, what: str) -> FileError:
+    return FileError(
+        "backup.not-whole",
+        f"The file {sha256}, which the database names, {what}; no backup was made.",
+        hint="Put it back from an earlier backup (blobs/ in the tar file), then try again.",
+    )
+
+
+def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    archive.addfile(_entry(name, len(data)), io.BytesIO(data))
+
+
+def _entry(name: str, size_bytes: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size_bytes, 0o600
+    return entry
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o600
+    return entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from srs.errors import FileError, NotFound, Unavailable
-from srs.server.store.disk import clock_of
+from srs.server.store.disk import clock_of, sync_folder
 
 CHUNK_BYTES = 1 << 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -38,7 +39,7 @@ class Blobs:
         for name in missing:
             (root / name).mkdir(exist_ok=True)  # another process may have been quicker
         if missing:
-            _sync_folder(root)
+            sync_folder(root)
 
     def path(self, sha256: str) -> Path:
         """Where a blob lies. Raises ``NotFound`` for anything that is not a stored blob's name."""
@@ -95,7 +96,7 @@ class Blobs:
         """The blobs that were stored before a moment of ``clock``, and not anew since."""
         return {path.name for path in self.root.glob("[0-9a-f][0-9a-f]/*") if _is_older(path, before)}
 
-    def remove(self, sha256: str, before: float) -> bool:
+    def remove(self, sha256: str, before: float = math.inf) -> bool:
         """Delete a blob, unless it was stored anew since a moment of ``clock``; whether it was there to be deleted."""
         return _remove_if_older(self._place(sha256), before)
 
@@ -127,7 +128,7 @@ class Blobs:
         place = self._place(blob.sha256)
         # What is there already is replaced: a young file, which no sweep takes for an old one that nobody names.
         Path(file.name).replace(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
         return blob
 
 
@@ -146,11 +147,3 @@ def _remove_if_older(path: Path, before: float) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
