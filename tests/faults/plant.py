@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from fixtures.forked import ASK_WHERE, Forked
 from fixtures.servers import dies_with_us
 from fixtures.sizes import FULL
 from srs.server.bootstrap import open_server
+from srs.server.cli import supervise
 from srs.server.cli.main import main
 from srs.server.config import Config, read_config
 from srs.server.store.engine import Store
@@ -79,6 +81,12 @@ def serve_marked(concurrency: int) -> None:
     sys.exit(celery_worker.serve(replace(open_server(read_config()), judge=judge), concurrency))
 
 
+def serve_alone() -> None:
+    """The worker of ``srs-server run`` without a broker."""
+    logging.basicConfig(level=logging.INFO)
+    supervise.work(read_config(), "1")
+
+
 def environ_of(config: Config) -> dict[str, str]:
     """The environment of a program that serves an installation."""
     return {
@@ -90,6 +98,7 @@ def environ_of(config: Config) -> dict[str, str]:
         "SRS_LEASE_S": str(config.lease_s),
         "SRS_SWEEP_S": str(config.sweep_s),
         "SRS_CRASHES_MAX": str(config.crashes_max),
+        "SRS_DISK_RESERVE_MB": str(config.disk_reserve_mb),
     }
 
 
@@ -113,6 +122,16 @@ class Workers:
         command = dies_with_us([str(Path(sys.executable).with_name("srs-server")), "worker", "-c", str(concurrency)])
         with self._log().open("wb") as log:
             self.running.append(subprocess.Popen(command, env=self._environ, stdout=log, stderr=log))
+
+    def start_alone(self) -> Forked:
+        """One more worker that needs no broker."""
+        worker = Forked(serve_alone, environ=self._environ, log=self._log())
+        self.running.append(worker)
+        return worker
+
+    def said(self, words: str) -> int:
+        """How often the workers have said something."""
+        return sum(path.read_text().count(words) for path in self._folder.glob("worker-*.log"))
 
     def _log(self) -> Path:
         return self._folder / f"worker-{len(self.running)}.log"

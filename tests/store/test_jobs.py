@@ -53,6 +53,27 @@ def expire(race: SmallRace, job_id: int) -> None:
         session.get_one(Job, job_id).lease_until = database_now(session) - dt.timedelta(seconds=1)
 
 
+def test_trouble_of_ours_counts_for_nothing_however_long_it_lasted(race: SmallRace) -> None:
+    """Who cannot give a job back before another has it takes back its own crash all the same, and once."""
+    send(race, 1)
+    mine = claim(race, "mine")
+    expire(race, mine.job_id)
+    claim(race, "other")
+    assert row(race, mine.job_id).crashes == 2
+    jobs.give_back_for_trouble_of_ours(race.store, mine)
+    job = row(race, mine.job_id)
+    assert (job.state, job.attempt, job.crashes, job.worker) == (RUNNING, 2, 1, "other")
+
+
+def test_other_jobs_come_before_one_that_met_trouble_of_ours(race: SmallRace) -> None:
+    send(race, 2)
+    mine = claim(race)
+    jobs.give_back_for_trouble_of_ours(race.store, mine)
+    job = row(race, mine.job_id)
+    assert (job.state, job.crashes, job.trouble) == (QUEUED, 0, "")
+    assert claim(race).job_id != mine.job_id
+
+
 LIMIT = "idle_in_transaction_session_timeout"
 
 

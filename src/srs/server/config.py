@@ -39,6 +39,7 @@ VARIABLES = {
     "SRS_LEASE_S": "seconds until a silent worker's job is given to another [60]",
     "SRS_CRASHES_MAX": "crashes after which a job is parked [5]",
     "SRS_SWEEP_S": "seconds between two sweeps [2]",
+    "SRS_DISK_RESERVE_MB": "free megabytes below which nothing is received or judged [500]",
 }
 
 
@@ -62,6 +63,7 @@ class Config:
     lease_s: float = 60.0
     crashes_max: int = 5
     sweep_s: float = 2.0
+    disk_reserve_mb: float = 500.0
     demo: bool = False
 
     @property
@@ -95,6 +97,7 @@ def read_config(environ: Mapping[str, str] | None = None) -> Config:
         lease_s=_number(env, "SRS_LEASE_S", Config.lease_s, least=1),
         crashes_max=int(_number(env, "SRS_CRASHES_MAX", Config.crashes_max, least=1)),
         sweep_s=_number(env, "SRS_SWEEP_S", Config.sweep_s, least=0.1),
+        disk_reserve_mb=_number(env, "SRS_DISK_RESERVE_MB", Config.disk_reserve_mb),
     )
 
 
@@ -150,7 +153,11 @@ def _from_file(env: Mapping[str, str], name: str) -> str:
 
 
 def _secret_key(env: Mapping[str, str], data: Path) -> str:
-    key = _from_file(env, "SRS_SECRET_KEY") or _kept_key(data)
+    try:
+        key = _from_file(env, "SRS_SECRET_KEY") or _kept_key(data)
+    except OSError as error:
+        sentence = f"SRS_DATA names {data}, where the secret key cannot be read or kept: {error.strerror}."
+        raise InputError("config.data", sentence) from error
     if is_weak(key):
         raise InputError(
             "config.secret",

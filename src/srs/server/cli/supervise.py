@@ -47,6 +47,8 @@ BACKLOG = 2048
 """Connections that wait while no part serves the site."""
 END_WITHIN_S = 28.0
 THREADS = 8
+HEARTBEATS = Path("/dev/shm")  # noqa: S108  (each is a file without a name)
+"""Where gunicorn's processes show that they live; on the disk of the data they would die with it."""
 TEMPORARY_MAX_BYTES = 60
 """Of the path to the folder for temporary files: what multiprocessing adds to it must fit a socket's name."""
 
@@ -291,7 +293,7 @@ class _Pages(BaseApplication):  # type: ignore[misc]
             "keepalive": 5,
             "worker_connections": 700,  # of the 1 024 files that a process may often have open
             "forwarded_allow_ips": "",  # whom to believe is the site's own setting
-            "worker_tmp_dir": str(self._config.data),
+            "worker_tmp_dir": str(HEARTBEATS if os.access(HEARTBEATS, os.W_OK) else self._config.data),
             "limit_request_line": 4094,
             "limit_request_fields": 60,
             "control_socket_disable": True,

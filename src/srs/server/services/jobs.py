@@ -28,6 +28,8 @@ from srs.traces.report import Problem, Report, visible
 TROUBLE_MAX_CHARACTERS = 4000
 REASON_MAX_CHARACTERS = 500
 REJECTED_BY_STAFF = "file.rejected-by-staff"
+OTHERS_FIRST_S = 4.0
+"""Until a job is tried again that storage or database has failed."""
 SWEPT_AT_ONCE = 64
 """Rings of one sweep: more would only pile up in the broker, and the next sweep is seconds away."""
 
@@ -104,8 +106,8 @@ def is_under_way(store: Store, job_id: int, attempt: int) -> bool:
 def give_back(store: Store, claim: Claim, trouble: str, *, crashed: bool = True) -> None:
     """End my attempt without a result, for another one to try.
 
-    A crash is counted, and the next try waits a little longer each time, so that a passing trouble of ours does
-    not use them up. A worker that stops in good order, or finds no storage, has not crashed.
+    A crash is counted, and the next try waits a little longer each time. A worker that stops in good order has not
+    crashed.
     """
     with store.work() as session:
         job = session.get_one(Job, claim.job_id)
@@ -115,6 +117,20 @@ def give_back(store: Store, claim: Claim, trouble: str, *, crashed: bool = True)
         else:
             values["crashes"] = job.crashes - 1
         if not jobs.finish(session, claim.job_id, claim.attempt, values):
+            _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": "given back"})
+
+
+def give_back_for_trouble_of_ours(store: Store, claim: Claim) -> None:
+    """The same where storage or database failed me: nobody's crash, even where it lasted longer than my lease.
+
+    Other jobs have their turn before this one is tried again, for the trouble may be with its files alone.
+    """
+    with store.work() as session:
+        lease_until = database_now(session) + dt.timedelta(seconds=OTHERS_FIRST_S)
+        crashes = session.get_one(Job, claim.job_id).crashes - 1
+        values = {"state": jobs.QUEUED, "crashes": crashes, "lease_until": lease_until}
+        if not jobs.finish(session, claim.job_id, claim.attempt, values):
+            jobs.take_back_a_crash(session, claim.job_id, claim.attempt)
             _log(session, "job.late", claim.job_id, detail={"attempt": claim.attempt, "state": "given back"})
 
 

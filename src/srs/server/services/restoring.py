@@ -43,9 +43,10 @@ class Restored:
 def restore(config: Config, path: Path, *, new_key: bool = False) -> Restored:
     """Bring a backup into an empty installation, all of it or nothing, verified.
 
-    A backup of an earlier version is migrated. With ``new_key`` the secret key of the backup does not matter: this installation's own stays, and no password is
-    known any more. Raises ``StateError`` where there is something already, or passwords were hashed under a key that
-    is not at hand; ``FileError`` for a file that is no whole backup, or one of a later version.
+    A backup of an earlier version is migrated. With ``new_key`` the secret key of the backup does not matter: this
+    installation's own stays, and no password is known any more. Raises ``StateError`` where there is something
+    already, or passwords were hashed under a key that is not at hand; ``FileError`` for a file that is no whole
+    backup, or one of a later version.
     """
     with _open_backup(path) as archive:
         inventory = take_inventory(archive)

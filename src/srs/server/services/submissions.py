@@ -62,7 +62,8 @@ def open_upload(store: Store, person: Person, slug: str, kind: Kind, began_s: fl
 
     ``began_s`` is what ``time.monotonic()`` showed then; ``None`` means now.
     Raises ``AccessDenied``, ``PhaseClosed``, ``QuotaSpent`` or another ``StateError`` before a byte of the body has
-    been read. Practice knows no phase and no quota; it belongs to the round that is played at the moment.
+    been read, and ``Unavailable`` where there is no room for it. Practice knows no phase and no quota; it belongs to
+    the round that is played at the moment.
     """
     with store.read() as session:
         received_at = clock.now(session) if began_s is None else clock.moment_of(session, began_s)
@@ -75,6 +76,7 @@ def open_upload(store: Store, person: Person, slug: str, kind: Kind, began_s: fl
         else:
             open_round = _open_round(session, race, kind, received_at)
         _refuse_one_more(session, rules, team, kind, received_at)
+        store.blobs.require_room()
         return Upload(
             race_id=race.id,
             round_id=open_round.id,

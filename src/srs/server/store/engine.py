@@ -20,6 +20,8 @@ from sqlalchemy.orm.exc import StaleDataError
 from srs.errors import InputError, SrsError, StateError, Unavailable
 from srs.server.config import Config
 from srs.server.store.blobs import Blobs
+from srs.server.store.disk import told
+from srs.server.store.references import names_blobs
 
 __all__ = ["Session", "Store", "database_now", "insert_missing", "open_engine", "upsert"]
 
@@ -44,8 +46,9 @@ class Store:
     """All that is kept: ``with store.work() as session`` writes, ``with store.read() as session`` reads."""
 
     def __init__(self, config: Config) -> None:
-        config.data.mkdir(parents=True, exist_ok=True)
-        self.blobs = Blobs(config.data / "blobs")
+        with told():
+            config.data.mkdir(parents=True, exist_ok=True)
+        self.blobs = Blobs(config.data / "blobs", config.disk_reserve_mb * 1e6, self._names_no_blob)
         self.engine = open_engine(config.database_url)
         self._writers, self._lone_writers = (
             sessionmaker(self.engine.execution_options(srs_writes=how), expire_on_commit=False)
@@ -106,6 +109,10 @@ class Store:
             yield
         finally:
             self._of_thread.session = None
+
+    def _names_no_blob(self) -> bool:
+        with self.read() as session:
+            return not names_blobs(session)
 
     def close(self) -> None:
         """Give every connection back (before a fork, at the end of a test)."""

@@ -165,6 +165,12 @@ def extend(session: Session, job_id: int, attempt: int, lease_until: dt.datetime
     return changes_one(session, change)
 
 
+def take_back_a_crash(session: Session, job_id: int, attempt: int) -> None:
+    """Count one crash less: an attempt that lost the job to a later one has not crashed."""
+    is_later = (Job.id == job_id, Job.attempt > attempt, Job.crashes > 0, Job.state.in_(PENDING))
+    changes_one(session, update(Job).where(*is_later).values(crashes=Job.crashes - 1))
+
+
 def is_held(session: Session, job_id: int, attempt: int) -> bool:
     """Whether an attempt still holds its job."""
     is_mine = (Job.id == job_id, Job.attempt == attempt, Job.state == RUNNING)

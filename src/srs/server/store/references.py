@@ -12,6 +12,11 @@ from srs.server.store.scores import AttackScore, DefenceScore
 from srs.server.store.submissions import Submission
 
 
+def names_blobs(session: Session) -> bool:
+    """Whether any row names a blob: what was sent, or made for practice, from which all others follow."""
+    return any(session.scalar(select(table.id).limit(1)) is not None for table in (Submission, Practice))
+
+
 def referenced_blobs(session: Session) -> set[str]:
     """The SHA-256 of every blob that a row names, but for those of practice attacks of long ago."""
     found: set[str | None] = set(session.scalars(select(Submission.sha256).where(Submission.kind != PRACTICE)))

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request, send_file
 from srs.game.access import Action
 from srs.game.race import RoundTimes
 from srs.game.race_text import write_for_participants
+from srs.server.store.disk import told
 from srs.server.store.rounds import Round
 from srs.server.store.submissions import submission_by_public_id
 from srs.server.web.viewer import looking_at, the_server
@@ -27,15 +28,16 @@ MEDIA_TYPES = {
 def send_blob(sha256: str, name: str) -> Response:
     """Send a blob as the attachment ``name``. It never changes, so it may be kept by the browser of who got it."""
     suffix = "." + name.rsplit(".", 1)[-1].lower()
-    response = send_file(
-        the_server().store.blobs.path(sha256),
-        mimetype=MEDIA_TYPES.get(suffix, "application/octet-stream"),
-        as_attachment=True,
-        download_name=bare(name),
-        etag=sha256,
-        conditional=True,
-        max_age=31_536_000,
-    )
+    with told():
+        response = send_file(
+            the_server().store.blobs.path(sha256),
+            mimetype=MEDIA_TYPES.get(suffix, "application/octet-stream"),
+            as_attachment=True,
+            download_name=bare(name),
+            etag=sha256,
+            conditional=True,
+            max_age=31_536_000,
+        )
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     response.headers.pop("Last-Modified", None)  # when a blob was stored says when another team sent the same bytes
     return response

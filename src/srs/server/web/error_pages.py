@@ -42,7 +42,7 @@ def set_up(app: Flask) -> None:
 
 def _srs_error(error: SrsError) -> Response:
     if error.status >= 500:
-        log.warning("%s %s: %s", _request_id(), error.code, error.sentence)
+        log.warning("%s %s: %s (%s)", _request_id(), error.code, error.sentence, error.__cause__)
     if isinstance(error, Unavailable):
         _forget_who_looks()
     response = _page(error.status, error.title, error.sentence, error.hint, error.code)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from srs.errors import NotFound
+from srs.errors import NotFound, Unavailable
 from srs.server.web.viewer import the_server
 
 Read = TypeVar("Read")
@@ -15,9 +15,9 @@ Read = TypeVar("Read")
 def kept(sha256: str | None, reader: Callable[[bytes], Read]) -> Read | None:
     """What is kept under that name, as ``reader`` makes it of the bytes.
 
-    None where nothing is (of older scores, and of practice attacks of long ago), and where it is not as it was written:
-    then a page has less to tell and fewer pictures, which is better than no page.
+    None where nothing is (of older scores, and of practice attacks of long ago), where it is not as it was written, and
+    where the disk is away: then a page has less to tell and fewer pictures, which is better than no page.
     """
-    with suppress(NotFound, OSError, ValueError):
+    with suppress(NotFound, Unavailable, OSError, ValueError):
         return reader(the_server().store.blobs.path(sha256).read_bytes()) if sha256 else None
     return None

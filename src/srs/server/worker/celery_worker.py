@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from threading import Thread
 from typing import Any
 
@@ -13,9 +12,7 @@ from srs.errors import SrsError
 from srs.server.bell import TASK, celery_app
 from srs.server.bootstrap import Server
 from srs.server.worker.tend import tend_until
-from srs.server.worker.work import Shutdown, work_once, worker_name
-
-_log = logging.getLogger(__name__)
+from srs.server.worker.work import Shutdown, wait_out, work_once, worker_name
 
 
 def serve(server: Server, concurrency: int) -> int:
@@ -68,6 +65,6 @@ def worker_app(server: Server, shutdown: Shutdown) -> Celery:
         try:
             work_once(server, worker_name("celery"), shutdown)
         except SrsError as error:
-            _log.warning("no work for a moment: %s", error)  # the sweeper rings again
+            wait_out(error, shutdown)  # the sweeper rings again
 
     return app

@@ -79,7 +79,7 @@ def _plain_file(folder: Path, name: str, max_bytes: int = 1 << 40) -> Path:
     path = folder / name
     try:
         found = path.lstat()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # where the disk is to blame, the worker finds out
         raise ValueError(f"{name[:60]!r} is missing") from error
     if Path(name).name != name or not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         raise ValueError(f"{name[:60]!r} is not a plain file of this judgement")

@@ -32,11 +32,19 @@ from srs.server.services.evaluations import (
     load_task,
     reject,
 )
-from srs.server.services.jobs import Claim, claim_next, extend_lease, give_back, report_step
+from srs.server.services.jobs import (
+    Claim,
+    claim_next,
+    extend_lease,
+    give_back,
+    give_back_for_trouble_of_ours,
+    report_step,
+)
+from srs.server.store.disk import told
 from srs.server.store.engine import Store
 from srs.server.store.jobs import PRACTICE
 from srs.server.worker import jail, results
-from srs.server.worker.folders import folder_of
+from srs.server.worker.folders import folder_of, require_good_storage, require_storage
 from srs.server.worker.jail import Ending, Outcome
 from srs.traces.report import Problem, Report
 
@@ -47,7 +55,7 @@ IDLE_S = 0.25
 LOOK_S = 0.2
 """Between two looks at the judgement that is going on."""
 TROUBLE_S = 2.0
-"""Before the next try where the database is away."""
+"""Before the next try where the database or the disk is away."""
 
 _log = logging.getLogger(__name__)
 
@@ -85,40 +93,69 @@ def work_until(server: Server, name: str, shutdown: Shutdown) -> None:
             if not work_once(server, name, shutdown):
                 shutdown.asked.wait(IDLE_S)
         except SrsError as error:
-            _log.warning("no work for a moment: %s", error)
-            shutdown.asked.wait(TROUBLE_S)
+            wait_out(error, shutdown)
+
+
+def wait_out(trouble: SrsError, shutdown: Shutdown) -> None:
+    """Say what keeps this worker from working, and let a moment pass."""
+    _log.warning("no work for a moment: %s (%s)", trouble, trouble.__cause__)
+    shutdown.asked.wait(TROUBLE_S)
 
 
 def work_once(server: Server, name: str, shutdown: Shutdown) -> bool:
-    """Claim and judge one job; ``False`` when none waits. Raises ``Unavailable`` without a database."""
+    """Claim and judge one job; ``False`` when none waits.
+
+    Raises ``Unavailable`` without a database, and where the disk is in trouble or has less free than the reserve:
+    then nothing is claimed.
+    """
     if shutdown.asked.is_set():
         return False
-    config = server.config
-    claim = claim_next(server.store, name, config.lease_s, config.crashes_max)
+    require_storage(server)
+    claim = claim_next(server.store, name, server.config.lease_s, server.config.crashes_max)
     if claim is None:
         return False
     try:
-        task = load_task(server.store, claim)
-        if not _judge(server, claim, task, shutdown):
-            _judge(server, claim, task, shutdown, is_last=True)
+        if not _judge(server, claim, shutdown):
+            _judge(server, claim, shutdown, is_last=True)
     except Unavailable as error:  # storage or database: nobody's crash, another try will do
-        _log.warning("job %d given back: %s", claim.job_id, error)
-        give_back(server.store, claim, str(error), crashed=False)
-        shutdown.asked.wait(TROUBLE_S)
-    except Exception:  # noqa: BLE001  (whatever it was, it is this job's crash and staff read it)
-        _log.exception("job %d", claim.job_id)
-        give_back(server.store, claim, traceback.format_exc())
+        _log.warning("job %d given back: %s (%s)", claim.job_id, error, error.__cause__)
+        _give_back_at_last(server.store, claim, shutdown)
     return True
 
 
-def _judge(server: Server, claim: Claim, task: Task, shutdown: Shutdown, *, is_last: bool = False) -> bool:
+def _judge(server: Server, claim: Claim, shutdown: Shutdown, *, is_last: bool = False) -> bool:
     """Judge in a fresh folder and conclude; ``False`` where the child fell: once may be chance, twice is the file."""
     with folder_of(claim, server.config.data) as folder, _kept_lease(server, claim, shutdown, folder) as end:
-        outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end, readable=task.files())
-        if outcome.ending is Ending.FELL and not is_last:
-            return False
-        _conclude(server, claim, task, outcome, folder)
+        try:
+            task = load_task(server.store, claim)
+            with told():
+                outcome = jail.run(server.judge, task.model_dump_json().encode(), folder, end, readable=task.files())
+            if outcome.ending is Ending.FELL and not is_last:
+                return False
+            if outcome.ending in (Ending.TOO_COSTLY, Ending.FELL, Ending.CRASHED):
+                require_good_storage(server)
+            _conclude(server, claim, task, outcome, folder)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001  (whatever it was, it is this job's crash and staff read it)
+            require_good_storage(server)
+            _log.exception("job %d", claim.job_id)
+            give_back(server.store, claim, traceback.format_exc())
     return True
+
+
+def _give_back_at_last(store: Store, claim: Claim, shutdown: Shutdown) -> None:
+    """However long the database is away, too: what the claim has counted as a crash is to be taken back."""
+    is_given_back = False
+    while not is_given_back:
+        try:
+            give_back_for_trouble_of_ours(store, claim)
+            is_given_back = True
+        except Unavailable as error:
+            _log.warning("job %d not given back yet: %s", claim.job_id, error)
+            if shutdown.asked.is_set():
+                raise
+        shutdown.asked.wait(TROUBLE_S)
 
 
 def _conclude(server: Server, claim: Claim, task: Task, outcome: Outcome, folder: Path) -> None:
