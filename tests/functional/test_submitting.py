@@ -61,6 +61,24 @@ def test_an_answer_that_got_lost(app: Flask, server: Server, people: People) -> 
     assert jobs_by_state(server.store) == {"queued": 1}
 
 
+def test_an_upload_that_is_refused_leaves_nothing(app: Flask, server: Server, people: People) -> None:
+    """Only then is it known that its form has sent another file; what somebody else has sent stays."""
+    ada, cleo = Browser(app).sign_in(people.ada), Browser(app).sign_in(people.cleo)
+    page = ada.page("/races/small/defence")
+    assert ada.submit(page, "/defence", file=(io.BytesIO(FILE), "x.csv")).status_code == 303
+    assert cleo.upload("small", "defence", b"of another team").status_code == 303
+    before = blobs(server)
+    for refused in (b"another file", b"of another team"):
+        answer = ada.submit(page, "/defence", file=(io.BytesIO(refused), "x.csv"))
+        assert (answer.status_code, "sent another file" in text_of(answer)) == (422, True)
+    assert blobs(server) == before
+    assert len(before) == 2
+
+
+def blobs(server: Server) -> set[str]:
+    return {path.name for path in server.store.blobs.root.glob("*/*") if path.is_file()}
+
+
 def test_the_quota(app: Flask, server: Server) -> None:
     people = populate_race(server.store, race_toml(tables="[limits]\ndefences_per_day = 2\n"))
     ada = Browser(app).sign_in(people.ada)

@@ -61,6 +61,13 @@ def sweep_blobs(store: Store) -> int:
     return swept
 
 
+def forget_blob(store: Store, sha256: str, before: float) -> None:
+    """Delete the blob of an upload that was refused, unless a row names it or it was stored anew since ``before``."""
+    with store.alone() as session:
+        if sha256 not in referenced_blobs(session):
+            store.blobs.remove(sha256, before)
+
+
 def backup(store: Store, config: Config, path: Path) -> Contents:
     """Write a backup to ``path``, which must not exist; it appears there complete or not at all.
 

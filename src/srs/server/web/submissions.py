@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +12,14 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from srs.errors import SrsError, StateError
+from srs.errors import SrsError, StateError, Unavailable
 from srs.game.access import Action
 from srs.game.phases import Phase
 from srs.judging.attack import public_feedback
 from srs.server.services.access import Person
 from srs.server.services.signals import is_published
 from srs.server.services.standings import is_final
+from srs.server.services.storage import forget_blob
 from srs.server.services.submissions import Kind, Upload, known_submission, open_upload, receive
 from srs.server.store.engine import database_now
 from srs.server.store.jobs import PENDING, QUEUED, Job, waiting_before
@@ -175,8 +177,14 @@ def _store(upload: Upload) -> str:
     form.open_file()
     form.check_token()
     blob = server.store.blobs.receive(form.read, upload.upload_max_bytes)
-    form.finish()
-    return receive(server.store, server.bell, upload, blob, form.file_name, form.fields.get("idempotency_key", ""))
+    stored_at = server.store.blobs.clock()
+    try:
+        form.finish()
+        return receive(server.store, server.bell, upload, blob, form.file_name, form.fields.get("idempotency_key", ""))
+    except SrsError:
+        with suppress(Unavailable):  # then the next sweep finds it
+            forget_blob(server.store, blob.sha256, stored_at)
+        raise
 
 
 @pages.get("/races/<slug>/submissions/<public_id>")
