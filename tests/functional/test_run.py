@@ -230,13 +230,34 @@ def test_a_port_that_is_taken_is_told(sqlite_config: Config) -> None:
     )
 
 
+CANNOT_START = """
+import sys
+from pathlib import Path
+from srs.errors import Unavailable
+from srs.server.cli import supervise
+from srs.server.config import Config
+if __name__ == "__main__":
+    data = Path(sys.argv[1])
+    config = Config(data=data, database_url=f"sqlite:///{data}/srs.sqlite", secret_key="")
+    try:
+        supervise.run(supervise.hidden_parts(config, 1))
+    except Unavailable as error:
+        sys.exit(str(error))
+"""
+"""Parts whose data folder cannot be made: a file stands in its way."""
+
+
 def test_a_part_that_cannot_start_ends_the_whole(sqlite_config: Config) -> None:
-    """It is tried again, less and less often; then ``run`` ends, and its last words name the part and the cause."""
-    (sqlite_config.data / "blobs").write_text("where a folder should be")
-    said = failing_run(sqlite_config, free_port()).splitlines()
+    """It is tried again, less and less often; then all end, and the last words name the part and the cause."""
+    (sqlite_config.data / "in the way").write_text("a file")
+    command = [sys.executable, "-c", CANNOT_START, str(sqlite_config.data / "in the way" / "data")]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+    said = ended.stderr.splitlines()
     last = re.fullmatch(r"The part '(\S+)' could not start, 4 times in a row: (.+)", said[-1])
     assert last is not None, said
     part, cause = last.groups()
-    assert str(sqlite_config.data / "blobs") in cause
-    tried = [line.partition(": ")[2] for line in said if f": {part} could not start and" in line]
-    assert tried == [f"{part} could not start and is tried again in {pause} s: {cause}" for pause in (1, 2, 4)]
+    assert cause.startswith("The server cannot reach its files")
+    tried = [line for line in said if f"{part} could not start and is tried again in" in line]
+    pauses = [f"is tried again in {pause} s: {cause}" for pause in (1, 2, 4)]
+    assert [line.partition(" and ")[2] for line in tried] == pauses
+    assert "Traceback" not in ended.stderr
