@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +13,10 @@ from flask import Flask
 
 from faults.plant import all_jobs, lost_and_doubled, make_race, pending, send_many, small_defence, wait_for, workers_of
 from fixtures.clients import Browser, text_of
+from fixtures.databases import Templates, make_config
 from fixtures.disks import TROUBLES, Disk, Trouble, small_disk
-from fixtures.sizes import FULL, record, size
+from fixtures.live import Visitor, running_server
+from fixtures.sizes import FULL, promised, record, size
 from srs.errors import Unavailable
 from srs.server.bell import SilentBell
 from srs.server.bootstrap import Server
@@ -155,3 +159,30 @@ def test_files_never_go_under_the_place_of_a_missing_disk(race: SmallRace, site:
     assert list(site.data.iterdir()) == []
     disk.end("missing")
     race.store.blobs.put(b"to be seen")
+
+
+@pytest.mark.skipif(not FULL, reason="every day the parts are looked at one by one")
+def test_a_whole_site_whose_database_lies_on_the_full_disk(sqlite_templates: Templates, tmp_path: Path) -> None:
+    """R6 on SQLite, through HTTP: refused within the second, pages read, and all goes on when there is room."""
+    data = tmp_path / "data"
+    with small_disk(tmp_path / "disk", data) as disk:
+        database_url = f"sqlite:///{shutil.copy(sqlite_templates.of('empty').database, data / 'srs.sqlite')}"
+        store = Store(make_config(data, database_url))
+        race = make_race(store)
+        with running_server(data, database_url) as base_url:
+            ada = Visitor(base_url).sign_in(store, race.ada)
+            form = ada.page(f"/races/{SLUG}/defence")
+            disk.fill()
+            began = time.monotonic()
+            refused = ada.fill_in(form, "/defence", file=("traces.csv", small_defence(1)))
+            took_s = time.monotonic() - began
+            assert refused.status_code == 503
+            assert int(refused.headers["Retry-After"]) > 0
+            assert took_s <= promised(1.0)
+            ada.page(f"/races/{SLUG}/defence")
+            disk.end("full")
+            assert ada.verdict(ada.send(SLUG, "defence", small_defence(1), "traces.csv")) == "accepted"
+            ada.client.close()
+        assert states(store) == {("accepted", 1, "")}
+        store.close()
+    record("R6", 1, note=f"a site on SQLite, refused after {took_s:.2f} s")
