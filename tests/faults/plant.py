@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import random
 import signal
@@ -84,7 +85,8 @@ def serve_marked(concurrency: int) -> None:
 def serve_alone() -> None:
     """The worker of ``srs-server run`` without a broker."""
     logging.basicConfig(level=logging.INFO)
-    supervise.work(read_config(), "1")
+    _, told = multiprocessing.Pipe(duplex=False)
+    supervise.work(read_config(), "1", supervise.Voice(told))
 
 
 def environ_of(config: Config) -> dict[str, str]:

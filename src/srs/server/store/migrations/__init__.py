@@ -11,7 +11,6 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from srs.errors import InputError, StateError, Unavailable
 from srs.server.config import Config
-from srs.server.store.disk import told
 from srs.server.store.engine import BESIDE_OTHERS, Session, open_engine
 
 ADVISORY_LOCK = 0x5253_4D49_4752
@@ -22,10 +21,10 @@ def migrate(config: Config) -> tuple[str | None, str | None]:
     """Apply what is missing, in one transaction that one process at a time holds.
 
     Returns the revisions before and after. Raises ``StateError`` for a database of a later version,
-    ``Unavailable`` for one that cannot be opened or a disk that does not answer, ``InputError`` for an address of none.
+    ``Unavailable`` for one that cannot be opened, ``InputError`` for an address of none, ``OSError`` for a folder that
+    cannot be made.
     """
-    with told():
-        config.data.mkdir(parents=True, exist_ok=True)
+    config.data.mkdir(parents=True, exist_ok=True)
     engine = _engine(config.database_url)
     try:
         with engine.begin() as connection:
