@@ -1,6 +1,6 @@
 """What a judging child gives up before it reads a stranger's file; nothing of it can be had back.
 
-Limits on CPU time, files and descriptors (``setrlimit``), no new privileges, no capabilities, death with its parent;
+Limits on CPU time, files and descriptors (``setrlimit``), no new privileges and capabilities, death with its parent;
 no file but the program's own, those of its task and its folder (``landlock.py``); and a seccomp filter
 (``seccomp(2)``, Linux, x86_64 and aarch64): no network, no new process or program, no signals to others, no tracing,
 no memory shared with others, no modes, owners or times of files, no mounts or namespaces, no lifting of the limits.
